@@ -1,0 +1,1 @@
+"""The knowledge base: logic programs, read as package data."""
