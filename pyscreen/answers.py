@@ -1,0 +1,538 @@
+"""The record's answer to each test: yes, no or unknown, with the evidence it rests on.
+
+Nothing here knows a trial. An answer is yes or no only where every way of filling in what is not known agrees; two different
+values at one instant are a conflict, and a conflict answers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+
+from .dates import When, shift
+from .items import ONE_DAY, Item, Patient, meets, spans
+from .quantities import Interval
+from .questions import Condition, Test
+from .record import Note, Record, Therapy
+from .truth import Truth, both, either
+from .vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One item of the record that an answer rests on."""
+
+    text: str
+    when: When | None = None
+    id: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.text, str(self.when) if self.when else "", f"[{self.id}]" if self.id else ""]
+        return ", ".join(part for part in parts[:2] if part) + (f" {parts[2]}" if parts[2] else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`truth` is True, False or None (unknown); `why` says in words what is missing where it is unknown."""
+
+    test: str
+    truth: Truth
+    evidence: tuple[Evidence, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Every test's answer, and the conflicts met on the way."""
+
+    day: date
+    by_test: Mapping[str, Answer]
+    conflicts: tuple[Note, ...]
+
+    def __getitem__(self, test: str) -> Answer:
+        return self.by_test[test]
+
+
+class Conflict(Exception):
+    """Two values that cannot both be right."""
+
+    def __init__(self, message: str, items: Iterable[Item]) -> None:
+        self.items = tuple(items)
+        super().__init__(message)
+
+
+def answer(record: Record, tests: Iterable[Test], vocabulary: Vocabulary, day: date) -> Answers:
+    """Answer every test from a record as of a screening date."""
+    patient = Patient(record, day, vocabulary)
+    found: dict[str, Answer] = {}
+    conflicts: dict[str, Note] = {note.message: note for note in record.notes if note.kind == "conflict"}
+    for test in tests:
+        try:
+            found[test.id] = _SUMMARIES[test.summary](patient, test)
+        except Conflict as conflict:
+            message = str(conflict)
+            ids = " ".join(item.id for item in conflict.items if item.id) or None
+            conflicts.setdefault(message, Note("conflict", message, ids))
+            found[test.id] = Answer(test.id, None, _evidence(conflict.items), f"conflict: {message}")
+    return Answers(day, found, tuple(conflicts.values()))
+
+
+def _evidence(items: Iterable[Item]) -> tuple[Evidence, ...]:
+    return tuple(Evidence(item.text, _shown_when(item), item.id) for item in items)
+
+
+def _shown_when(item: Item) -> When | None:
+    return None if item.kind == "therapy" else item.start or item.stated
+
+
+# ---- some ------------------------------------------------------------------------------------------------------------
+
+
+def _some(patient: Patient, test: Test) -> Answer:
+    """At least one item meets all the conditions."""
+    matched = patient.matched(test.selection)
+    yes = [item for item, truth, _ in matched if truth and item.present]
+    if yes:
+        return Answer(test.id, True, _evidence(yes))
+    if test.selection.kind == "sex":
+        return Answer(test.id, False if matched else None, _evidence(i for i, _, _ in matched), _missing(patient, test, matched))
+    open_items = [(item, doubts) for item, truth, doubts in matched if truth is None and item.present]
+    if open_items:
+        why = "; ".join(dict.fromkeys(doubt for _, doubts in open_items for doubt in doubts))
+        return Answer(test.id, None, _evidence(item for item, _ in open_items), why)
+    denied = [item for item, truth, _ in matched if truth and not item.present]
+    if denied or patient.complete(test.selection):
+        return Answer(test.id, False, _evidence(denied or [item for item, _, _ in matched]))
+    others = [item for item, _, _ in matched]
+    return Answer(test.id, None, _evidence(others), _missing(patient, test, matched))
+
+
+def _missing(patient: Patient, test: Test, matched: list[tuple[Item, Truth, tuple[str, ...]]]) -> str:
+    if not matched:
+        return "not recorded"
+    return "what is recorded does not meet the conditions, and the record does not say that it is complete"
+
+
+# ---- latest, earliest, lowest, highest -------------------------------------------------------------------------------
+
+
+def _latest(patient: Patient, test: Test) -> Answer:
+    """The latest item decides; where several may be the latest, all must agree."""
+    certain, maybe, open_why = _usable(patient, test)
+    if not certain:
+        return Answer(test.id, None, _evidence(maybe), open_why)
+    states = [_state(patient, item) for item in certain]
+    candidates = _candidates(states)
+    candidates += [item for item in (_state(patient, item) for item in maybe) if _may_follow(item, candidates)]
+    newest = test.selection.condition("newest")
+    if newest is not None and both(_recent(patient, item, newest) for item in candidates) is not True:
+        return Answer(test.id, None, _evidence(candidates), _stale(candidates, newest))
+    _refuse_clash(candidates, test)
+    truth = _agreed(_truths(patient, test, candidates))
+    why = "" if truth is not None else open_why or _unsettled(test, candidates)
+    return Answer(test.id, truth, _evidence(candidates), why)
+
+
+def _agreed(truths: list[Truth]) -> Truth:
+    """Return what all say, or unknown."""
+    return truths[0] if len(set(truths)) == 1 else None
+
+
+def _usable(patient: Patient, test: Test) -> tuple[list[Item], list[Item], str]:
+    """Return the items that meet the conditions, those that may, and why it is open where it is."""
+    matched = patient.matched(test.selection)
+    certain = [item for item, truth, _ in matched if truth]
+    maybe = [(item, doubts) for item, truth, doubts in matched if truth is None]
+    why = "; ".join(dict.fromkeys(doubt for _, doubts in maybe for doubt in doubts))
+    if not matched:
+        why = "not recorded"
+    elif not certain and not maybe:
+        why = f"nothing recorded meets the conditions ({_outside(patient, test)})"
+    return certain, [item for item, _ in maybe], why
+
+
+def _outside(patient: Patient, test: Test) -> str:
+    within = test.selection.condition("within")
+    if within is None:
+        return "see the conditions of the test"
+    first, last = patient.window(within)
+    if first > last:
+        return f"it counts only from {first} on"
+    return f"from {first} to {last}"
+
+
+def _state(patient: Patient, item: Item) -> Item:
+    """See a finding as a state: one that has ended is absent since then."""
+    if item.kind == "finding" and item.present and item.end is not None and not item.ongoing and item.end.latest < patient.day:
+        return Item(
+            item.kind, item.concept, f"{item.text} until {item.end}", item.start, item.end, False, item.end, False,
+            method=item.method, id=item.id,
+        )  # fmt: skip
+    return item
+
+
+def _order(item: Item) -> When | None:
+    return item.stated or item.start
+
+
+def _candidates(items: list[Item]) -> list[Item]:
+    """Return the items that may be the latest: undated ones always may."""
+    dated = [(item, when) for item in items if (when := _order(item))]
+    undated = [item for item in items if _order(item) is None]
+    if not dated:
+        return undated
+    bar = max(when.earliest for _, when in dated)
+    late = [(item, when) for item, when in dated if when.latest >= bar]
+    if all(when.clock for _, when in late):
+        last = max(when.order for _, when in late)
+        late = [(item, when) for item, when in late if when.order == last]
+    return [item for item, _ in late] + undated
+
+
+def _may_follow(item: Item, others: list[Item]) -> bool:
+    """Tell whether an item may be as late as any of the others."""
+    when = _order(item)
+    return when is None or all(other is None or when.latest >= other.earliest for other in map(_order, others))
+
+
+def _recent(patient: Patient, item: Item, newest: Condition) -> Truth:
+    assert newest.duration is not None
+    when = _order(item)
+    if when is None:
+        return None
+    oldest = shift(patient.day, newest.duration, -1)
+    if when.earliest >= oldest:
+        return True
+    return False if when.latest < oldest else None
+
+
+def _stale(candidates: list[Item], newest: Condition) -> str:
+    undated = any(_order(item) is None for item in candidates)
+    if undated:
+        return f"not dated; it must be no older than {newest.duration}"
+    last = max(str(_order(item)) for item in candidates)
+    return f"too old: of {last}, but it must be no older than {newest.duration}"
+
+
+def _refuse_clash(candidates: list[Item], test: Test) -> None:
+    """Two different values at one and the same instant are a conflict, unless the test says which of them counts."""
+    if test.argument in ("lowest", "highest"):
+        return
+    seen: dict[tuple[object, ...], Item] = {}
+    for item in candidates:
+        when = _order(item)
+        key = (when, item.method)
+        content = (item.value, item.present)
+        other = seen.setdefault(key, item)
+        if (other.value, other.present) != content:
+            day = f" on {when}" if when else ""
+            raise Conflict(f"{other.text} and {item.text}{day}", [other, item])
+
+
+def _truths(patient: Patient, test: Test, items: list[Item]) -> list[Truth]:
+    op = test.comparison.op
+    if op in ("present", "absent"):
+        return [item.present is (op == "present") for item in items]
+    truths = [patient.value_meets(item, test.comparison) for item in items]
+    if test.argument not in ("lowest", "highest"):
+        return truths
+    extreme = _extreme(items, str(test.argument))
+    return [patient.value_meets(extreme, test.comparison)] if extreme else [None]
+
+
+def _unsettled(test: Test, items: list[Item]) -> str:
+    if any(t.limit for t in test.comparison.thresholds) and any(i.low is None and i.high is None for i in items):
+        return "the laboratory's own limit is not recorded with the value"
+    return "the recorded value does not settle it" if len(items) == 1 else "the recorded values do not agree, or their order is not known"
+
+
+def _extreme(items: list[Item], which: str) -> Item | None:
+    """Return an item standing for the lowest or highest of the values, bounds included; None where a value is missing."""
+    values = [item.value for item in items]
+    if not items or any(value is None for value in values):
+        return None
+    pick = min if which == "lowest" else max
+    known = [value for value in values if value is not None]
+    lows = [value.low for value in known]
+    highs = [value.high for value in known]
+    low = None if (which == "lowest" and None in lows) else pick((x for x in lows if x is not None), default=None)
+    high = None if (which == "highest" and None in highs) else pick((x for x in highs if x is not None), default=None)
+    first = items[0]
+    return Item(first.kind, first.concept, first.text, value=Interval(low, high), low=first.low, high=first.high)
+
+
+def _extremal(patient: Patient, test: Test) -> Answer:
+    """Earliest, lowest or highest of the recorded values."""
+    items, maybe, why = _usable(patient, test)
+    if not items or maybe:
+        return Answer(test.id, None, _evidence([*items, *maybe]), why)
+    if test.summary == "earliest":
+        items = _first(items)
+        _refuse_clash(items, test)
+        truth = _agreed(_truths(patient, test, items))
+    else:
+        truth = _extreme_meets(patient, test, items)
+    return Answer(test.id, truth, _evidence(items), "" if truth is not None else _unsettled(test, items))
+
+
+def _first(items: list[Item]) -> list[Item]:
+    """Return the items that may be the earliest: undated ones always may."""
+    dated = [(item, when) for item in items if (when := _order(item))]
+    undated = [item for item in items if _order(item) is None]
+    bar = min((when.latest for _, when in dated), default=date.min)
+    return [item for item, when in dated if when.earliest <= bar] + undated
+
+
+def _extreme_meets(patient: Patient, test: Test, items: list[Item]) -> Truth:
+    """For laboratory limits each value is compared with its own; else the extreme of all is compared."""
+    op = test.comparison.op
+    if any(threshold.limit for threshold in test.comparison.thresholds):
+        truths = [patient.value_meets(item, test.comparison) for item in items]
+        some = (test.summary == "lowest") is (op in ("below", "at_most"))
+        return either(truths) if some else both(truths)
+    extreme = _extreme(items, test.summary)
+    return patient.value_meets(extreme, test.comparison) if extreme else None
+
+
+# ---- consecutive values ----------------------------------------------------------------------------------------------
+
+
+def _by_day(items: list[Item], test: Test) -> list[Item] | None:
+    """Return the last item of each day, latest day first; None where the order is not known."""
+    if any(item.start is None or not item.start.exact for item in items):
+        return None
+    days: dict[date, list[Item]] = {}
+    for item in items:
+        assert item.start is not None
+        days.setdefault(item.start.earliest, []).append(item)
+    chosen = []
+    for _, same in sorted(days.items(), reverse=True):
+        last = _candidates(same)
+        _refuse_clash(last, test)
+        chosen.append(last[0])
+    return chosen
+
+
+def _each_of_latest(patient: Patient, test: Test) -> Answer:
+    """Each of the latest N values, on different days."""
+    items, maybe, why = _usable(patient, test)
+    if not items or maybe:
+        return Answer(test.id, None, _evidence([*items, *maybe]), why)
+    ordered = _by_day(items, test)
+    if ordered is None:
+        return Answer(test.id, None, _evidence(items), "a value without its day: the order of the values is not known")
+    number = int(test.argument)
+    latest = ordered[:number]
+    newest = test.selection.condition("newest")
+    if newest is not None and _recent(patient, latest[0], newest) is not True:
+        return Answer(test.id, None, _evidence(latest[:1]), _stale(latest[:1], newest))
+    truth = both(patient.value_meets(item, test.comparison) for item in latest)
+    if truth and len(latest) < number:
+        return Answer(test.id, None, _evidence(latest), f"only {len(latest)} of {number} values recorded")
+    return Answer(test.id, truth, _evidence(latest), "" if truth is not None else _unsettled(test, latest))
+
+
+def _consecutive(patient: Patient, test: Test) -> Answer:
+    """N values on different days, one directly after the other, anywhere in the record."""
+    items, maybe, why = _usable(patient, test)
+    ordered = _by_day(items, test) if items and not maybe else []
+    if ordered is None:
+        return Answer(test.id, None, _evidence(items), "a value without its day: the order of the values is not known")
+    number = int(test.argument)
+    newest = test.selection.condition("newest")
+    runs = [ordered[i : i + number] for i in range(len(ordered) - number + 1)]
+    truths = [both([_run_recent(patient, run, newest), *(patient.value_meets(i, test.comparison) for i in run)]) for run in runs]
+    for run, truth in zip(runs, truths, strict=True):
+        if truth:
+            return Answer(test.id, True, _evidence(run))
+    if either(truths) is False and patient.complete(test.selection) and not maybe:
+        return Answer(test.id, False, _evidence(ordered))
+    return Answer(test.id, None, _evidence(ordered), why or f"no {number} consecutive values recorded that meet it")
+
+
+def _run_recent(patient: Patient, run: list[Item], newest: Condition | None) -> Truth:
+    return True if newest is None else _recent(patient, run[0], newest)
+
+
+# ---- counts ----------------------------------------------------------------------------------------------------------
+
+
+def _count(patient: Patient, test: Test) -> Answer:
+    """How many items (of distinct time), drugs or direct sub-classes: an interval where some are uncertain."""
+    matched = [(item, truth, doubts) for item, truth, doubts in patient.matched(test.selection) if item.present]
+    certain = [item for item, truth, _ in matched if truth]
+    maybe = [item for item, truth, _ in matched if truth is None]
+    low, high = _tally(patient, test, certain)[0], _tally(patient, test, certain + maybe)[1]
+    complete = patient.complete(test.selection)
+    value = Interval(Fraction(low), Fraction(high) if complete else None)
+    truth = meets(value, test.comparison)
+    why = "" if truth is not None else _why_open(low, complete, [d for _, t, d in matched if t is None])
+    return Answer(test.id, truth, _evidence([*certain, *maybe]), why)
+
+
+def _why_open(low: int, complete: bool, doubts: list[tuple[str, ...]]) -> str:
+    reasons = list(dict.fromkeys(doubt for row in doubts for doubt in row))
+    if not complete:
+        reasons.append("the record does not say that it is complete")
+    return f"{low} certain; " + "; ".join(reasons or ["some may be one and the same"])
+
+
+def _tally(patient: Patient, test: Test, items: list[Item]) -> tuple[int, int]:
+    """Return at least and at most how many there are."""
+    if test.argument == "drugs":
+        drugs = {item.concept for item in items}
+        return len(drugs), len(drugs)
+    if test.argument == "classes":
+        vocabulary = patient.vocabulary
+        children = vocabulary.children(test.selection.concept)
+        classes = {child for item in items for child in children & vocabulary.ancestors(item.concept)}
+        return len(classes), len(classes)
+    distinct = {(item.start.earliest, item.start.latest) for item in items if item.start}
+    exact = [item for item in items if item.start and item.start.exact]
+    repeated = len(exact) - len({item.start.earliest for item in exact if item.start})
+    undated = 1 if any(item.start is None for item in items) and not distinct else 0
+    return _disjoint(distinct) + undated, len(items) - repeated
+
+
+def _disjoint(spans_: set[tuple[date, date]]) -> int:
+    """Return how many of the periods are certainly different times: the most that do not overlap pairwise."""
+    chosen = 0
+    last = date.min
+    for first, end in sorted(spans_, key=lambda span: (span[1], span[0])):
+        if chosen == 0 or first > last:
+            chosen += 1
+            last = end
+    return chosen
+
+
+# ---- doses and stability ---------------------------------------------------------------------------------------------
+
+
+def _daily_dose(patient: Patient, test: Test) -> Answer:
+    """The total daily dose on the screening date, in the class's equivalent where it has one."""
+    unit = test.comparison.thresholds[0].unit
+    low, high = Fraction(0), Fraction(0)
+    unbounded = not patient.complete(test.selection)
+    used: list[Item] = []
+    doubts: list[str] = ["the record does not say that its therapies are complete"] if unbounded else []
+    for item, truth, unsure in patient.matched(test.selection):
+        for part in item.parts:
+            on = _on(patient, part)
+            now = both([truth, on])
+            if now is False:
+                continue
+            used.append(item)
+            dose = patient.daily_dose(test.selection, part, unit)
+            if now is None:
+                doubts += list(unsure) or ["whether it still goes on is not recorded"]
+            if dose is None or dose.low is None or dose.high is None:
+                unbounded = True
+                doubts.append("a dose is not recorded in full")
+                continue
+            low += dose.low if now else 0
+            high += dose.high
+    truth = meets(Interval(low, None if unbounded else high), test.comparison)
+    return Answer(test.id, truth, _evidence(dict.fromkeys(used)), "" if truth is not None else "; ".join(dict.fromkeys(doubts)))
+
+
+def _on(patient: Patient, part: Therapy) -> Truth:
+    """Tell whether an entry was being taken on the screening date."""
+    if part.start is not None and part.start.earliest > patient.day:
+        return False
+    if part.ongoing:
+        return True
+    if part.end is None:
+        return None
+    if part.end.latest < patient.day:
+        return False
+    return True if part.end.earliest >= patient.day else None
+
+
+def _unchanged(patient: Patient, test: Test) -> Answer:
+    """For how long up to screening no drug asked for was started, stopped or changed in dose."""
+    duration = test.comparison.thresholds[0].duration
+    assert duration is not None
+    since = shift(patient.day, duration, -1)
+    items = [item for item, truth, _ in patient.matched(test.selection) if truth is not False]
+    entries = [(item, part) for item in items for part in item.parts]
+    truths: list[Truth] = []
+    changed: list[Item] = []
+    for item, part in entries:
+        stable = _stable_since(patient, part, [p for _, p in entries if p.concept == part.concept], since)
+        truths.append(stable)
+        if stable is not True:
+            changed.append(item)
+    truth = both(truths)
+    if truth is False:
+        return Answer(test.id, False, _evidence(dict.fromkeys(changed)))
+    if truth and patient.complete(test.selection):
+        return Answer(test.id, True, _evidence(dict.fromkeys(items)))
+    why = "when a dose was started or changed is not recorded" if truth is None else "the record does not say that its therapies are complete"
+    return Answer(test.id, None, _evidence(dict.fromkeys(changed or items)), why)
+
+
+def _stable_since(patient: Patient, part: Therapy, same_drug: list[Therapy], since: date) -> Truth:
+    """Tell whether an entry neither began nor ended after a day, renewals at the same dose apart."""
+    return both([_began_by(part, same_drug, since), _goes_on(patient, part, same_drug, since)])
+
+
+def _began_by(part: Therapy, same_drug: list[Therapy], since: date) -> Truth:
+    if part.start is None:
+        return None
+    if part.start.latest <= since:
+        return True
+    if part.start.exact and any(_renewed(other, part) for other in same_drug):
+        return True
+    return False if part.start.earliest > since else None
+
+
+def _goes_on(patient: Patient, part: Therapy, same_drug: list[Therapy], since: date) -> Truth:
+    if part.ongoing:
+        return True
+    if part.end is None:
+        return None
+    if part.end.earliest >= patient.day or part.end.latest + ONE_DAY <= since:
+        return True
+    if part.end.exact and any(_renewed(part, other) for other in same_drug):
+        return True
+    return False if part.end.earliest + ONE_DAY > since and part.end.latest < patient.day else None
+
+
+def _renewed(before: Therapy, after: Therapy) -> bool:
+    """Tell whether one entry is carried on by the other at the same dose, without a gap."""
+    if before is after or before.dose is None or before.dose != after.dose:
+        return False
+    if not (before.end and before.end.exact and after.start and after.start.exact) or before.ongoing:
+        return False
+    gap = after.start.earliest - before.end.earliest
+    return gap <= ONE_DAY and not (before.start and before.start.earliest >= after.start.earliest)
+
+
+def _time_since(patient: Patient, test: Test) -> Answer:
+    """The time from the latest item to screening."""
+    items, maybe, why = _usable(patient, test)
+    items = [item for item in items if item.present]
+    if not items or maybe:
+        return Answer(test.id, None, _evidence([*items, *maybe]), why or "not recorded")
+    if any(item.start is None for item in items):
+        return Answer(test.id, None, _evidence(items), "its date is not recorded")
+    latest = _candidates(items)
+    truth = _agreed([spans(item.start, When.on(patient.day), test.comparison) for item in latest if item.start])
+    return Answer(test.id, truth, _evidence(latest), "" if truth is not None else "its date is not known well enough")
+
+
+_SUMMARIES: Mapping[str, Callable[[Patient, Test], Answer]] = {
+    "some": _some,
+    "latest": _latest,
+    "earliest": _extremal,
+    "lowest": _extremal,
+    "highest": _extremal,
+    "each_of_latest": _each_of_latest,
+    "consecutive": _consecutive,
+    "count": _count,
+    "daily_dose": _daily_dose,
+    "unchanged": _unchanged,
+    "time_since": _time_since,
+}

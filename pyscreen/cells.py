@@ -1,0 +1,128 @@
+"""Tests that lean on one value: the ranges into which their thresholds cut it, as facts for the engine.
+
+A count cannot be at once not below 50 and below 30. Tests of one family (same items, conditions and summary) are answered by one
+value; `facts` lists the ranges that value may lie in and which tests hold there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from .questions import ORDERED, Test, Threshold
+from .quantities import show
+
+_DAYS = {"d": Fraction(1), "wk": Fraction(7), "mo": Fraction(304375, 10000), "a": Fraction(36525, 100)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A range of a value: a point (`low == high`) or the open range between two thresholds; None is unbounded."""
+
+    low: Fraction | None
+    high: Fraction | None
+
+    @property
+    def sample(self) -> Fraction:
+        """A number inside."""
+        if self.low is None:
+            return (self.high or Fraction(0)) - 1
+        if self.high is None:
+            return self.low + 1
+        return (self.low + self.high) / 2
+
+    def __str__(self) -> str:
+        if self.low is not None and self.low == self.high:
+            return show(self.low)
+        low = f"above {show(self.low)}" if self.low is not None else ""
+        high = f"below {show(self.high)}" if self.high is not None else ""
+        return " and ".join(part for part in (low, high) if part) or "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Tests that one value answers, the cells of that value, and for each test the cells in which it holds."""
+
+    tests: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    holds: Mapping[str, frozenset[int]]
+
+
+def families(tests: Iterable[Test]) -> dict[str, Family]:
+    """Return the families of two tests or more, by their key."""
+    groups: dict[str, list[Test]] = {}
+    for test in tests:
+        limits = {threshold.limit for threshold in test.comparison.thresholds}
+        ordered = test.comparison.op in (*ORDERED, "between")
+        if len(limits) <= 1 and (ordered or test.comparison.op in ("present", "absent")):
+            key = "|".join((test.family, *limits, "" if ordered else "presence"))
+            groups.setdefault(key, []).append(test)
+    return {key: _family(group) for key, group in sorted(groups.items()) if len(group) > 1}
+
+
+def _family(tests: list[Test]) -> Family:
+    numbers = sorted({_number(threshold) for test in tests for threshold in test.comparison.thresholds})
+    whole = all(test.summary == "count" for test in tests)
+    cells = [cell for cell in _cut(numbers) if not (whole and _empty_of_whole(cell))]
+    if not numbers:
+        cells = [Cell(Fraction(0), Fraction(0)), Cell(Fraction(1), Fraction(1))]
+    holds = {
+        test.id: frozenset(i for i, cell in enumerate(cells) if _holds(test, cell.sample))
+        for test in tests
+    }  # fmt: skip
+    return Family(tuple(sorted(test.id for test in tests)), tuple(cells), holds)
+
+
+def _cut(numbers: list[Fraction]) -> Iterator[Cell]:
+    previous: Fraction | None = None
+    for number in numbers:
+        yield Cell(previous, number)
+        yield Cell(number, number)
+        previous = number
+    yield Cell(previous, None)
+
+
+def _empty_of_whole(cell: Cell) -> bool:
+    """Tell whether an open range holds no whole number (a count is one, and not negative)."""
+    if cell.low is not None and cell.low == cell.high:
+        return False
+    low = Fraction(-1) if cell.low is None else cell.low
+    return cell.high is not None and cell.high - low <= 1
+
+
+def _number(threshold: Threshold) -> Fraction:
+    if threshold.duration is not None:
+        return threshold.duration.number * _DAYS[threshold.duration.unit]
+    return threshold.number
+
+
+def _holds(test: Test, value: Fraction) -> bool:
+    numbers = [_number(threshold) for threshold in test.comparison.thresholds]
+    match test.comparison.op:
+        case "below":
+            return value < numbers[0]
+        case "at_most":
+            return value <= numbers[0]
+        case "above":
+            return value > numbers[0]
+        case "at_least":
+            return value >= numbers[0]
+        case "equals":
+            return value == numbers[0]
+        case "between":
+            return numbers[0] <= value <= numbers[1]
+        case "present":
+            return value == 1
+    return value == 0
+
+
+def facts(tests: Iterable[Test]) -> str:
+    """Return the families as facts: `cell(F, I)`, `settled_by(T, F)`, `holds(T, I)`; F and I are numbers."""
+    lines = []
+    for f, family in enumerate(families(tests).values()):
+        lines += [f"cell({f},{i})." for i in range(len(family.cells))]
+        for test in family.tests:
+            lines.append(f"settled_by({test},{f}).")
+            lines += [f"holds({test},{i})." for i in sorted(family.holds[test])]
+    return "\n".join(lines)

@@ -1,0 +1,257 @@
+"""The command line: each command is a call to the library and a rendering, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from . import knowledge
+from .errors import KnowledgeBaseError, Problem, PyscreenError, RecordError, RequestError
+from .knowledge import KnowledgeBase
+from .render import version
+from .screening import Screener, Screening
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+EXIT = {RequestError: 2, RecordError: 4, KnowledgeBaseError: 5}
+
+
+class _Group(click.Group):
+    """Shows every problem of an error on its own line, and never a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except PyscreenError as error:
+            for problem in error.problems:
+                click.echo(f"pyscreen: {_printable(str(problem))}", err=True)
+            context.exit(next((code for kind, code in EXIT.items() if isinstance(error, kind)), 1))
+        except BrokenPipeError:
+            sys.stderr.close()
+            context.exit(1)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _day(_context: click.Context, _param: click.Parameter, value: str | None) -> date | None:
+    if value is None:
+        return None
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").date()
+    except ValueError:
+        raise click.BadParameter(f"'{value}' is no day; write it as 2026-11-22") from None
+
+
+def _with_kb(command: _Command) -> _Command:
+    command = click.option("--trial", metavar="NAME", help="The trial, a folder of the knowledge base.")(command)
+    return click.option("--kb", "root", metavar="PATH", type=click.Path(file_okay=False, path_type=Path),
+                        envvar="PYSCREEN_KB", help="Another knowledge base than the one installed.")(command)  # fmt: skip
+
+
+def _with_record(command: _Command) -> _Command:
+    command = _with_kb(command)
+    command = click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")(command)
+    command = click.option("--readings", "readings_file", metavar="FILE", type=click.Path(path_type=Path),
+                           help="A site's choice of readings: YAML or JSON, reading: option.")(command)  # fmt: skip
+    command = click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")(command)
+    return click.argument("record", metavar="RECORD")(command)
+
+
+def _screening(
+    record: str, day: date | None, readings_file: Path | None, patient: str | None, trial: str | None, root: Path | None,
+    exact: bool = False,
+) -> tuple[Screener, Screening]:  # fmt: skip
+    from .sources import read_record
+
+    kb = knowledge.load(trial, root)
+    readings = read_readings(readings_file) if readings_file else None
+    kb.chosen(readings)
+    read = read_record(record, kb, patient)
+    screener = Screener(kb)
+    return screener, screener.screen(read, day, readings, exact)
+
+
+def read_readings(path: Path) -> Mapping[str, str]:
+    """Read a site's choice of readings; raises RequestError with the file and what was expected."""
+    from .markup import load
+
+    try:
+        document = load(path.read_bytes(), str(path))
+    except OSError as error:
+        raise RequestError([Problem(f"cannot be read: {error.strerror or error}", str(path))]) from None
+    except PyscreenError as error:
+        raise RequestError(error.problems) from None
+    value = document.value
+    if document.problems:
+        raise RequestError(document.problems)
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise RequestError([Problem("expected lines such as 'G17: below_30', a reading and one of its options", str(path))])
+    return {str(name): str(option) for name, option in value.items()}
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size((100, 24)).columns, 120)
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version(), prog_name="pyscreen")
+def main() -> None:
+    """Can this patient enter this trial; if not, why not; and what would make them eligible?
+
+    RECORD is a file: a hand-written record (YAML or JSON), or FHIR R4 (Bundle or NDJSON); - reads standard input.
+    Exit status: 0 answered, 2 wrong request, 4 wrong record, 5 wrong knowledge base.
+    """
+
+
+@main.command()
+@_with_record
+@click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
+@click.option("--exact", is_flag=True, help="Decide over the consistent completions what Kleene logic leaves open.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> None:
+    """Say for each cohort whether the patient is eligible, ineligible or undecided, and on what it rests."""
+    from . import render
+
+    _, screening = _screening(exact=exact, **_named(source))
+    verdicts = [screening.verdict(cohort) for cohort in cohorts] or None
+    if form == "json":
+        click.echo(_json(render.screening_json(screening, verdicts)))
+    else:
+        click.echo(render.screening_text(screening, verdicts, _width()), nl=False)
+
+
+def _named(source: dict[str, Any]) -> dict[str, Any]:
+    return source
+
+
+@main.command()
+@_with_record
+@click.option("--cohort", required=True, metavar="C", help="The cohort, by code or id.")
+@click.option("--all", "everything", is_flag=True, help="Also what does not matter to the verdict.")
+@click.option("--exact", is_flag=True, help="Decide over the consistent completions what Kleene logic leaves open.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "dot", "mermaid", "graphml"]), default="text", show_default=True)
+def explain(cohort: str, everything: bool, exact: bool, form: str, **source: Any) -> None:
+    """Show why: the criteria of a cohort down to the evidence, with their clauses."""
+    from . import explain as explanation
+    from . import render
+
+    _, screening = _screening(exact=exact, **source)
+    found = explanation.graph(screening, cohort, everything)
+    if form == "text":
+        click.echo(render.explanation_text(screening, found, everything, _width()), nl=False)
+        return
+    shown = found if everything else explanation.why(found)
+    if form == "json":
+        click.echo(_json(render.explanation_json(screening, found)))
+    else:
+        click.echo({"dot": render.dot, "mermaid": render.mermaid, "graphml": render.graphml}[form](shown), nl=False)
+
+
+@main.command()
+@_with_record
+@click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
+@click.option("--plans", default=3, show_default=True, type=click.IntRange(1, 50), help="At most so many plans for each cohort.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def whatif(cohorts: tuple[str, ...], plans: int, form: str, **source: Any) -> None:
+    """Plan what would make the patient eligible, the lightest first; or say what bars it."""
+    from . import render
+    from .whatif import Planner
+
+    screener, screening = _screening(**source)
+    names = cohorts or tuple(screening.verdicts)
+    planner = Planner(screener)
+    answers = [planner.plans(screening, name, plans) for name in names]
+    if form == "json":
+        click.echo(_json(render.whatif_json(screening, answers)))
+    else:
+        click.echo(render.whatif_text(screening, answers, _width()), nl=False)
+
+
+@main.command()
+@_with_record
+def facts(**source: Any) -> None:
+    """Print the record's answers as facts for stock clingo."""
+    from .screening import facts as write
+
+    _, screening = _screening(**source)
+    click.echo(write(screening), nl=False)
+
+
+@main.command()
+@_with_kb
+def schema(trial: str | None, root: Path | None) -> None:
+    """Print the JSON Schema of a hand-written record, with the concepts of the knowledge base."""
+    from .written import schema as build
+
+    click.echo(_json(build(knowledge.load(trial, root).vocabulary)))
+
+
+@main.group()
+def kb() -> None:
+    """Look into the knowledge base, and check it."""
+
+
+_LISTS = ("cohorts", "clauses", "readings", "criteria", "tests", "quantities", "findings", "therapies", "procedures",
+          "events", "judgements", "consents")  # fmt: skip
+
+
+@kb.command("list")
+@click.argument("what", type=click.Choice(_LISTS), default="cohorts")
+@_with_kb
+def kb_list(what: str, trial: str | None, root: Path | None) -> None:
+    """List cohorts (default), clauses, readings, criteria, tests, or the concepts of one kind."""
+    for name, words in catalogue(knowledge.load(trial, root), what):
+        click.echo(f"{name:<44} {words}")
+
+
+def catalogue(base: KnowledgeBase, what: str) -> list[tuple[str, str]]:
+    """Return ids with words for one kind of thing in a knowledge base."""
+    match what:
+        case "cohorts":
+            return [(f"{c.code} {c.id}", c.label) for c in base.cohorts.values()]
+        case "clauses":
+            return [(c.id, f"{c.role}: {c.text}") for c in base.clauses.values()]
+        case "readings":
+            return [(r.id, f"{r.question} Default: {r.options[r.default]} ({r.confidence})") for r in base.readings.values()]
+        case "criteria" | "tests":
+            return [(c.id, c.label) for c in base.criteria.values() if (c.kind == "test") is (what == "tests")]
+    kind = {"quantities": "measurement", "therapies": "therapy"}.get(what, what[:-1])
+    return sorted(base.vocabulary.labels(kind).items())
+
+
+@kb.command("show")
+@click.argument("name")
+@_with_kb
+def kb_show(name: str, trial: str | None, root: Path | None) -> None:
+    """Show what the knowledge base says about a criterion, cohort, clause, reading or concept."""
+    from .describe import describe
+
+    click.echo(describe(knowledge.load(trial, root), name), nl=False)
+
+
+@kb.command("check")
+@_with_kb
+@click.pass_context
+def kb_check(context: click.Context, trial: str | None, root: Path | None) -> None:
+    """Look for mistakes in a trial and all it leans on; exit status 5 where there are any."""
+    from .checking import check
+
+    findings = check(trial, root)
+    for finding in findings:
+        click.echo(str(finding))
+    errors = sum(finding.level == "error" for finding in findings)
+    click.echo(f"{errors} errors, {len(findings) - errors} warnings", err=True)
+    if errors:
+        context.exit(5)

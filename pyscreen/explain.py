@@ -1,0 +1,317 @@
+"""Why a verdict is what it is: a `networkx.DiGraph` over cohort, criteria and tests, and the questions put to it.
+
+Nodes carry `kind`, `label`, `clauses`, `status`, `effect`, `evidence`, `why`, `source`, `matters`; edges `role`, `clause`, `detail`, `decides`.
+`status` is met, unmet, unknown (a cohort: eligible, ineligible, undecided). `effect` is on eligibility, not on truth: an exclusion
+that is absent `helps`, one that is present `blocks`, one that is not settled is `open`; `none` is what does not matter to the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .knowledge import Need
+from .screening import ELIGIBLE, INELIGIBLE, MET, UNKNOWN, UNMET, Screening
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+HELPS, BLOCKS, OPEN, NONE = "helps", "blocks", "open", "none"
+_FLIPS = ("none_of", "excludes")
+
+
+def graph(screening: Screening, cohort: str, everything: bool = False) -> nx.DiGraph[str]:
+    """Return the explanation of a cohort's verdict as a graph; its root is the cohort's id.
+
+    Without `everything`, options of readings that were not chosen are left out. Order of nodes and edges is that of the protocol.
+    Raises RequestError for a cohort that does not exist.
+    """
+    import networkx as nx
+
+    verdict = screening.verdict(cohort)
+    found: nx.DiGraph[str] = nx.DiGraph(
+        cohort=verdict.cohort.id, trial=screening.kb.trial, record=screening.record.id, day=screening.day.isoformat()
+    )
+    root = verdict.cohort.id
+    found.add_node(root, kind="cohort", label=f"{verdict.cohort.code} {verdict.cohort.label}", status=verdict.status)
+    builder = _Builder(screening, found, everything)
+    for role, needs in (("requires", verdict.cohort.needs), ("excludes", screening.kb.exclusions)):
+        for need in needs:
+            builder.add_need(root, role, need, verdict.status)
+    _mark(found, root)
+    return found
+
+
+class _Builder:
+    def __init__(self, screening: Screening, found: nx.DiGraph[str], everything: bool) -> None:
+        self.screening = screening
+        self.graph = found
+        self.everything = everything
+
+    def add_need(self, root: str, role: str, need: Need, verdict: str) -> None:
+        self.add(need.criterion)
+        status = self.screening.statuses[need.criterion]
+        against, favour = (MET, UNMET) if role == "excludes" else (UNMET, MET)
+        wanted = {ELIGIBLE: favour, INELIGIBLE: against}.get(verdict, UNKNOWN)
+        if self.graph.has_edge(root, need.criterion):
+            edge = self.graph.edges[root, need.criterion]
+            edge["clause"] = f"{edge['clause']} {need.clause}"
+        else:
+            self.graph.add_edge(root, need.criterion, role=role, clause=need.clause, detail="", decides=status == wanted)
+        clauses = self.graph.nodes[need.criterion]["clauses"]
+        if need.clause not in clauses:
+            clauses.append(need.clause)
+
+    def add(self, name: str) -> None:
+        if name in self.graph:
+            return
+        criterion = self.screening.kb.criteria[name]
+        given = self.screening.answers.by_test.get(name)
+        self.graph.add_node(
+            name,
+            kind=criterion.kind,
+            label=criterion.label,
+            clauses=list(criterion.clauses),
+            status=self.screening.statuses[name],
+            evidence=[_evidence(e) for e in given.evidence] if given else [],
+            why=given.why if given and given.truth is None else "",
+            source=criterion.source,
+            number=criterion.number,
+        )
+        decides = set(self.screening.deciders(name))
+        for member in criterion.members:
+            if criterion.kind == "by_reading" and not self.everything and not self._chosen(member.detail):
+                continue
+            self.add(member.id)
+            self.graph.add_edge(
+                name, member.id, role=criterion.kind, clause="", detail=" ".join(member.detail), decides=member.id in decides
+            )
+
+    def _chosen(self, detail: tuple[str, ...]) -> bool:
+        return self.screening.readings[detail[0]] == detail[1]
+
+
+def _evidence(evidence: Any) -> dict[str, str | None]:
+    return {"text": evidence.text, "date": str(evidence.when) if evidence.when else None, "source": evidence.id}
+
+
+def _mark(found: nx.DiGraph[str], root: str) -> None:
+    """Give every node what it does to eligibility and whether it matters to the verdict."""
+    for node in found:
+        found.nodes[node].setdefault("clauses", [])
+        found.nodes[node]["matters"] = False
+        found.nodes[node]["effect"] = NONE
+    for node, flipped in _deciding(found, root):
+        data = found.nodes[node]
+        data["matters"] = True
+        data["effect"] = effect(data["status"], flipped)
+
+
+def _deciding(found: nx.DiGraph[str], root: str) -> Iterator[tuple[str, bool]]:
+    """Yield every node on a deciding path from the root, and whether truth there stands against eligibility."""
+    seen: set[tuple[str, bool]] = set()
+    stack = [(root, False)]
+    while stack:
+        node, flipped = stack.pop()
+        if (node, flipped) in seen:
+            continue
+        seen.add((node, flipped))
+        yield node, flipped
+        for _, child, data in found.out_edges(node, data=True):
+            if data["decides"]:
+                stack.append((child, flipped is not (data["role"] in _FLIPS)))
+
+
+def effect(status: str, flipped: bool = False) -> str:
+    """Return what a status does to eligibility: helps, blocks or open; `flipped` where truth stands against eligibility."""
+    if status in (MET, ELIGIBLE):
+        return BLOCKS if flipped else HELPS
+    if status in (UNMET, INELIGIBLE):
+        return HELPS if flipped else BLOCKS
+    return OPEN
+
+
+def why(found: nx.DiGraph[str]) -> nx.DiGraph[str]:
+    """Return the part of an explanation that makes the verdict hold, and nothing else."""
+    kept = [node for node, data in found.nodes(data=True) if data["matters"]]
+    part = found.subgraph(kept).copy()
+    part.remove_edges_from([(a, b) for a, b, data in part.edges(data=True) if not data["decides"]])
+    return part
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A test between a patient and a cohort: missing (unknown) or contrary; `necessary` where every way in needs it otherwise."""
+
+    test: str
+    label: str
+    contrary: bool
+    necessary: bool
+
+
+def blockers(found: nx.DiGraph[str]) -> list[Blocker]:
+    """Return the tests that stand between the patient and the cohort of an explanation, the necessary ones first."""
+    root = found.graph["cohort"]
+    if found.nodes[root]["status"] == ELIGIBLE:
+        return []
+    result = []
+    for node in _standing_between(found, root):
+        data = found.nodes[node]
+        contrary = data["status"] != UNKNOWN
+        necessary = not _can_be(found, root, False, node)
+        result.append(Blocker(node, data["label"], contrary, necessary))
+    return sorted(result, key=lambda blocker: (not blocker.necessary, not blocker.contrary))
+
+
+def _standing_between(found: nx.DiGraph[str], root: str) -> list[str]:
+    """Return the leaves under requirements not yet satisfied that are not as eligibility wants them."""
+    leaves: dict[str, None] = {}
+    seen: set[tuple[str, bool]] = set()
+
+    def visit(node: str, flipped: bool) -> None:
+        if (node, flipped) in seen:
+            return
+        seen.add((node, flipped))
+        data = found.nodes[node]
+        if effect(data["status"], flipped) == HELPS:
+            return
+        if not found.out_degree(node) and data["kind"] == "test":
+            leaves[node] = None
+        for _, child, edge in found.out_edges(node, data=True):
+            visit(child, flipped is not (edge["role"] in _FLIPS))
+
+    visit(root, False)
+    return list(leaves)
+
+
+def _can_be(found: nx.DiGraph[str], node: str, wanted_unmet: bool, stuck: str) -> bool:
+    """Tell whether a node can come to be met (or unmet) when every test may turn out either way but the stuck one stays."""
+    memo: dict[tuple[str, bool], bool] = {}
+
+    def can(name: str, unmet: bool) -> bool:
+        key = (name, unmet)
+        if key not in memo:
+            memo[key] = decide(name, unmet)
+        return memo[key]
+
+    def decide(name: str, unmet: bool) -> bool:
+        data = found.nodes[name]
+        kind = data["kind"]
+        if kind == "test":
+            return name != stuck or data["status"] == (UNMET if unmet else MET)
+        if kind == "constant":
+            return data["status"] == (UNMET if unmet else MET)
+        children = [(child, edge["role"] in _FLIPS) for _, child, edge in found.out_edges(name, data=True)]
+        return _combined(kind, data.get("number", 0), unmet, [can(child, unmet is not flips) for child, flips in children], found, name)
+
+    return can(node, wanted_unmet)
+
+
+def _combined(
+    kind: str, number: int, unmet: bool, able: list[bool], found: nx.DiGraph[str], name: str
+) -> bool:
+    if kind in ("cohort", "all_of", "none_of"):
+        return any(able) if unmet else all(able)
+    if kind in ("any_of", "known_by", "by_reading"):
+        return all(able) if unmet and kind == "any_of" else any(able)
+    if kind == "n_of":
+        return sum(able) >= (len(able) - number + 1 if unmet else number)
+    if kind == "points":
+        domains: dict[str, int] = {}
+        for (_, _, edge), possible in zip(found.out_edges(name, data=True), able, strict=True):
+            domain, weight = edge["detail"].rsplit(" ", 1)
+            if possible is not unmet:
+                domains[domain] = max(domains.get(domain, 0), int(weight))
+        return (sum(domains.values()) < number) if unmet else (sum(domains.values()) >= number)
+    return False
+
+
+def missing_sets(found: nx.DiGraph[str], limit: int = 16) -> list[frozenset[str]]:
+    """Return the smallest sets of unknown tests that would make the cohort eligible if they turned out well, fewest first.
+
+    At most `limit` sets; an empty list where a known fact bars every way in.
+    """
+    root = found.graph["cohort"]
+    memo: dict[tuple[str, bool], list[frozenset[str]]] = {}
+
+    def ways(name: str, unmet: bool) -> list[frozenset[str]]:
+        key = (name, unmet)
+        if key not in memo:
+            memo[key] = _least(find(name, unmet), limit)
+        return memo[key]
+
+    def find(name: str, unmet: bool) -> Iterable[frozenset[str]]:
+        data = found.nodes[name]
+        if effect(data["status"], unmet) == HELPS:
+            return [frozenset()]
+        if data["status"] != UNKNOWN and name != root:
+            return []
+        if data["kind"] == "test":
+            return [frozenset([name])]
+        edges = list(found.out_edges(name, data=True))
+        children = [ways(child, unmet is not (edge["role"] in _FLIPS)) for _, child, edge in edges]
+        details = [edge["detail"] for _, _, edge in edges]
+        return _joined_ways(data["kind"], data.get("number", 0), unmet, children, details, limit)
+
+    return ways(root, False)
+
+
+def _joined_ways(
+    kind: str, number: int, unmet: bool, children: list[list[frozenset[str]]], details: list[str], limit: int
+) -> Iterable[frozenset[str]]:
+    """Combine the ways to settle the members into ways to settle the criterion (for `unmet`: as unmet)."""
+    if kind == "points" and not unmet:
+        return _scored(children, details, number, limit)
+    if kind == "n_of":
+        return _some_of(children, len(children) - number + 1 if unmet else number, limit)
+    if kind in ("known_by", "by_reading") or (kind == "any_of") is not unmet:
+        return [way for child in children for way in child]
+    return _some_of(children, len(children), limit)
+
+
+def _scored(children: list[list[frozenset[str]]], details: list[str], number: int, limit: int) -> list[frozenset[str]]:
+    """Return ways to reach a number of points, the heaviest item of each domain counting."""
+    domains: dict[str, list[tuple[int, frozenset[str]]]] = {}
+    for ways, detail in zip(children, details, strict=True):
+        domain, weight = detail.rsplit(" ", 1)
+        domains.setdefault(domain, [(0, frozenset())]).extend((int(weight), way) for way in ways)
+    sums: dict[int, list[frozenset[str]]] = {0: [frozenset()]}
+    for options in domains.values():
+        grown: dict[int, list[frozenset[str]]] = {}
+        for total, ways in sums.items():
+            for weight, way in options:
+                grown.setdefault(min(total + weight, number), []).extend(one | way for one in ways)
+        sums = {total: _least(ways, limit) for total, ways in grown.items()}
+    return sums.get(number, [])
+
+
+def _some_of(children: list[list[frozenset[str]]], number: int, limit: int) -> list[frozenset[str]]:
+    """Return ways to satisfy a number of the children, built child by child and kept few."""
+    by_count: list[list[frozenset[str]]] = [[frozenset()]] + [[] for _ in range(number)]
+    for child in children:
+        for count in range(number, 0, -1):
+            grown = [one | other for one in by_count[count - 1] for other in child]
+            by_count[count] = _least([*by_count[count], *grown], limit * 4)
+    return by_count[number]
+
+
+def _least(ways: Iterable[frozenset[str]], limit: int) -> list[frozenset[str]]:
+    """Return the minimal sets, smallest first, at most so many."""
+    kept: list[frozenset[str]] = []
+    for way in sorted(set(ways), key=lambda way: (len(way), sorted(way))):
+        if not any(other <= way for other in kept):
+            kept.append(way)
+        if len(kept) >= limit:
+            break
+    return list(islice(kept, limit))
+
+
+def node_link(found: nx.DiGraph[str]) -> dict[str, Any]:
+    """Return an explanation as node-link JSON data."""
+    import networkx as nx
+
+    data: dict[str, Any] = nx.node_link_data(found, edges="edges")
+    return data
+

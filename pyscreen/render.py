@@ -1,0 +1,522 @@
+"""Screenings, explanations and plans as text for people and as JSON for programs. Nothing is decided here."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from . import engine
+from .explain import BLOCKS, HELPS, NONE, OPEN, effect
+from .knowledge import Need
+from .screening import ELIGIBLE, INELIGIBLE, Screening, Verdict
+from .whatif import LEVELS, Plan, Step, WhatIf
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+DISCLAIMER = "Decision support for professionals; not a medical device. Check every answer against its source."
+MARKS = {HELPS: "+", BLOCKS: "x", OPEN: "?", NONE: "."}
+_MOST_EVIDENCE = 3
+_MOST_CHILDREN = 14
+
+
+def version() -> str:
+    """Return the version of the package."""
+    try:
+        return metadata.version("pyscreen")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+# ---- screening -------------------------------------------------------------------------------------------------------
+
+
+def screening_text(screening: Screening, cohorts: Iterable[Verdict] | None = None, width: int = 100) -> str:
+    """Return a screening as a page to read: a line for each cohort, then what fails, what is open, and what it rests on."""
+    verdicts = list(screening.verdicts.values() if cohorts is None else cohorts)
+    page = _Page(width)
+    page.line(f"{screening.record.id}, screened on {screening.day} for {screening.kb.title} ({screening.kb.registry})")
+    page.line()
+    for verdict in verdicts:
+        page.line(f"  {verdict.cohort.code:<5}{verdict.cohort.label:<58} {_status(verdict)}")
+    _shared_needs(page, screening, verdicts)
+    for verdict in verdicts:
+        _cohort_needs(page, screening, verdict, len(verdicts) > 1)
+    _readings(page, screening, verdicts)
+    _notes(page, screening)
+    page.line()
+    page.line(f"Knowledge base {screening.kb.digest}, pyscreen {version()}, clingo {engine.version()}. {DISCLAIMER}")
+    return page.text()
+
+
+def _status(verdict: Verdict) -> str:
+    return verdict.status.upper() + (" (exact)" if verdict.exact else "")
+
+
+def _shared_needs(page: _Page, screening: Screening, verdicts: list[Verdict]) -> None:
+    """Say once what concerns every cohort: exclusions, and (with several cohorts) the general requirements."""
+    if not verdicts:
+        return
+    first = verdicts[0]
+    _needs(page, screening, "Excluded by", first.excluded_by, BLOCKS)
+    _needs(page, screening, "Exclusions not settled", first.open_exclusions, OPEN)
+    if len(verdicts) > 1:
+        _needs(page, screening, "In every cohort, not met", _common(verdicts, "failing"), BLOCKS)
+        _needs(page, screening, "In every cohort, not settled", _common(verdicts, "open"), OPEN)
+
+
+def _common(verdicts: list[Verdict], part: str) -> list[Need]:
+    first: list[Need] = list(getattr(verdicts[0], part))
+    return [need for need in first if all(need in getattr(verdict, part) for verdict in verdicts)]
+
+
+def _cohort_needs(page: _Page, screening: Screening, verdict: Verdict, several: bool) -> None:
+    shared = [n for part in ("failing", "open") for n in _common(list(screening.verdicts.values()), part)] if several else []
+    failing = [need for need in verdict.failing if need not in shared]
+    unsettled = [need for need in verdict.open if need not in shared]
+    _needs(page, screening, f"{verdict.cohort.code} {verdict.cohort.label}: not met", failing, BLOCKS)
+    _needs(page, screening, f"{verdict.cohort.code} {verdict.cohort.label}: not settled", unsettled, OPEN)
+
+
+def _needs(page: _Page, screening: Screening, title: str, needs: Iterable[Need], mark: str) -> None:
+    needs = list(needs)
+    if not needs:
+        return
+    page.line()
+    page.line(title)
+    for need in needs:
+        page.item(f"{MARKS[mark]} {need.clause:<20} ", screening.kb.criteria[need.criterion].label)
+        for line in _grounds(screening, need.criterion):
+            page.item(" " * 25, line)
+
+
+def _grounds(screening: Screening, criterion: str) -> Iterator[str]:
+    """Yield what the record says, or does not say, about the tests that decide a criterion; the few first of them."""
+    tests = screening.deciding_tests(criterion)
+    said = []
+    unsaid = []
+    for test in tests:
+        given = screening.answers[test]
+        label = screening.kb.criteria[test].label
+        if given.evidence:
+            shown = "; ".join(map(str, given.evidence[:_MOST_EVIDENCE]))
+            said.append(shown + (f" - {given.why}" if given.why else ""))
+        elif test != criterion or given.why:
+            unsaid.append(label if given.why in ("", "not recorded") else f"{label} - {given.why}")
+    yield from dict.fromkeys(said[:_MOST_EVIDENCE])
+    if unsaid and unsaid != [screening.kb.criteria[criterion].label]:
+        more = f" and {len(unsaid) - 4} more" if len(unsaid) > 4 else ""
+        yield "not recorded: " + "; ".join(dict.fromkeys(unsaid[:4])) + more
+    elif unsaid:
+        yield "not recorded"
+
+
+def _readings(page: _Page, screening: Screening, verdicts: list[Verdict]) -> None:
+    lines: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts:
+        for dependence in verdict.depends_on:
+            lines.setdefault((dependence.reading, dependence.option), []).append(f"{verdict.cohort.code} {dependence.verdict}")
+    if not lines:
+        return
+    page.line()
+    page.line("Readings of the protocol that these verdicts depend on")
+    for (name, option), changes in lines.items():
+        reading = screening.kb.readings[name]
+        now = reading.options[screening.readings[name]]
+        page.item(f"  {name:<14} ", f"{reading.question} Read here: {now}. If read as '{reading.options[option]}': {', '.join(changes)}.")
+
+
+def _notes(page: _Page, screening: Screening) -> None:
+    if screening.conflicts:
+        page.line()
+        page.line("Conflicts in the record (they decide nothing)")
+        for note in screening.conflicts:
+            page.item("  ! ", note.message + (f" [{note.id}]" if note.id else ""))
+    others = [note for note in screening.record.notes if note.kind != "conflict"]
+    if others:
+        page.line()
+        page.line("In the record, but not used")
+        for note in others:
+            page.item("  - ", f"{note.kind}: {note.message}" + (f" [{note.id}]" if note.id else ""))
+
+
+def screening_json(screening: Screening, cohorts: Iterable[Verdict] | None = None) -> dict[str, Any]:
+    """Return a screening as plain data; the form is documented in docs/json.md."""
+    verdicts = screening.verdicts.values() if cohorts is None else cohorts
+    return {
+        **_head("screening", screening),
+        "verdicts": [_verdict_json(screening, verdict) for verdict in verdicts],
+        "conflicts": [{"message": n.message, "source": n.id} for n in screening.conflicts],
+        "notes": [{"kind": n.kind, "message": n.message, "source": n.id} for n in screening.record.notes if n.kind != "conflict"],
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _head(form: str, screening: Screening) -> dict[str, Any]:
+    return {
+        "format": f"pyscreen.{form}/1",
+        "record": screening.record.id,
+        "day": screening.day.isoformat(),
+        "trial": {"id": screening.kb.trial, "title": screening.kb.title, "registry": screening.kb.registry},
+        "knowledge_base": screening.kb.digest,
+        "pyscreen": version(),
+        "clingo": engine.version(),
+        "readings": {
+            name: option
+            for name, option in screening.readings.items()
+            if option != screening.kb.readings[name].default
+        },
+    }  # fmt: skip
+
+
+def _verdict_json(screening: Screening, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "cohort": verdict.cohort.id,
+        "code": verdict.cohort.code,
+        "label": verdict.cohort.label,
+        "verdict": verdict.status,
+        "exact": verdict.exact,
+        "failing": [_need_json(screening, need, False) for need in verdict.failing],
+        "open": [_need_json(screening, need, False) for need in verdict.open],
+        "excluded_by": [_need_json(screening, need, True) for need in verdict.excluded_by],
+        "open_exclusions": [_need_json(screening, need, True) for need in verdict.open_exclusions],
+        "depends_on": [{"reading": d.reading, "option": d.option, "verdict": d.verdict} for d in verdict.depends_on],
+    }
+
+
+def _need_json(screening: Screening, need: Need, excludes: bool) -> dict[str, Any]:
+    status = screening.statuses[need.criterion]
+    return {
+        "clause": need.clause,
+        "criterion": need.criterion,
+        "label": screening.kb.criteria[need.criterion].label,
+        "status": status,
+        "effect": effect(status, excludes),
+        "tests": [_test_json(screening, test) for test in screening.deciding_tests(need.criterion)],
+    }
+
+
+def _test_json(screening: Screening, test: str) -> dict[str, Any]:
+    given = screening.answers[test]
+    return {
+        "test": test,
+        "label": screening.kb.criteria[test].label,
+        "answer": {True: "yes", False: "no", None: "unknown"}[given.truth],
+        "why": given.why,
+        "evidence": [{"text": e.text, "date": str(e.when) if e.when else None, "source": e.id} for e in given.evidence],
+    }
+
+
+# ---- explanation -----------------------------------------------------------------------------------------------------
+
+
+def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: bool = False, width: int = 100) -> str:
+    """Return an explanation as a tree: what helps (+), blocks (x) or is open (?), with clause and evidence.
+
+    Without `everything`, only what matters to the verdict.
+    """
+    page = _Page(width)
+    root = found.graph["cohort"]
+    verdict = screening.verdicts[root]
+    page.line(f"{screening.record.id}, {screening.day}: {verdict.cohort.code} {verdict.cohort.label} - {_status(verdict)}")
+    tree = _Tree(screening, found, everything, page)
+    for role, title in (("requires", "Requirements"), ("excludes", "Exclusions (absent is good)")):
+        edges = [(child, data) for _, child, data in found.out_edges(root, data=True) if data["role"] == role]
+        shown = [(child, data) for child, data in edges if everything or data["decides"]]
+        if shown:
+            page.line()
+            page.line(f"{title}: {tree.tally(edges, role)}")
+        for child, data in shown:
+            tree.node(child, role == "excludes", 1, data["clause"])
+    page.line()
+    page.line(f"+ helps   x blocks   ? open   . does not matter.   {DISCLAIMER}")
+    return page.text()
+
+
+class _Tree:
+    def __init__(self, screening: Screening, found: nx.DiGraph[str], everything: bool, page: _Page) -> None:
+        self.screening = screening
+        self.found = found
+        self.everything = everything
+        self.page = page
+        self.shown: set[str] = set()
+
+    def tally(self, edges: list[tuple[str, dict[str, Any]]], role: str) -> str:
+        counts = {HELPS: 0, BLOCKS: 0, OPEN: 0}
+        for child, _ in edges:
+            counts[effect(self.found.nodes[child]["status"], role == "excludes")] += 1
+        words = {HELPS: "in order", BLOCKS: "against", OPEN: "open"}
+        return ", ".join(f"{count} {words[name]}" for name, count in counts.items() if count)
+
+    def node(self, name: str, flipped: bool, depth: int, clause: str, prefix: str = "") -> None:
+        data = self.found.nodes[name]
+        label, target, readings = self._unfolded(name)
+        shown = self.found.nodes[target]
+        indent = "  " * depth
+        mark = MARKS[effect(data["status"], flipped)] if data["matters"] else MARKS[NONE]
+        tags = [clause or " ".join(data["clauses"]), *readings]
+        tag = "".join(f" [{text}]" for text in tags if text)
+        seen = target in self.shown and bool(self.found.out_degree(target))
+        self.page.item(f"{indent}{mark} ", f"{prefix}{label}{tag}{' (see above)' if seen else ''}", extra=2)
+        self._evidence(shown, depth)
+        self.shown.add(target)
+        if not seen:
+            self._children(target, flipped, depth)
+
+    def _unfolded(self, name: str) -> tuple[str, str, list[str]]:
+        """Go through readings to what was read, and say by which options."""
+        label = self.found.nodes[name]["label"]
+        readings = []
+        while self.found.nodes[name]["kind"] == "by_reading":
+            chosen = self._chosen(name)
+            if chosen is None:
+                break
+            name, reading, option = chosen
+            readings.append(f"{reading}: {self.screening.kb.readings[reading].options[option]}")
+            below = self.found.nodes[name]["label"]
+            if self.found.nodes[name]["kind"] == "test":
+                label = below if below.startswith(label) else f"{label}: {below}"
+        return label, name, readings
+
+    def _chosen(self, name: str) -> tuple[str, str, str] | None:
+        for _, child, edge in self.found.out_edges(name, data=True):
+            reading, option = edge["detail"].split(" ", 1)
+            if self.screening.readings[reading] == option:
+                return child, reading, option
+        return None
+
+    def _evidence(self, data: dict[str, Any], depth: int) -> None:
+        indent = "  " * depth + "    "
+        evidence = data.get("evidence", [])
+        for item in evidence[:_MOST_EVIDENCE]:
+            source = f" [{item['source']}]" if item["source"] else ""
+            day = f", {item['date']}" if item["date"] else ""
+            self.page.item(indent, f"{item['text']}{day}{source}")
+        if len(evidence) > _MOST_EVIDENCE:
+            self.page.line(f"{indent}and {len(evidence) - _MOST_EVIDENCE} more")
+        if data.get("why"):
+            self.page.item(indent, f"unknown: {data['why']}")
+
+    def _children(self, name: str, flipped: bool, depth: int) -> None:
+        edges = [(c, e) for _, c, e in self.found.out_edges(name, data=True) if self.everything or e["decides"]]
+        most = len(edges) if self.everything else _MOST_CHILDREN
+        for child, edge in edges[:most]:
+            prefix = _role(edge)
+            self.node(child, flipped is not (edge["role"] == "none_of"), depth + 1, "", prefix)
+        if len(edges) > most:
+            self.page.line("  " * (depth + 1) + f"... and {len(edges) - most} more like these (--all shows them)")
+
+
+def _role(edge: dict[str, Any]) -> str:
+    if edge["role"] == "none_of":
+        return "not: "
+    if edge["role"] == "points":
+        domain, weight = edge["detail"].rsplit(" ", 1)
+        return f"{weight} points ({domain.replace('_', ' ')}): "
+    return ""
+
+
+def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, Any]:
+    """Return an explanation as node-link data with its blockers and smallest missing sets; see docs/json.md."""
+    from . import explain
+
+    return {
+        **_head("explanation", screening),
+        "cohort": found.graph["cohort"],
+        "verdict": screening.verdicts[found.graph["cohort"]].status,
+        "graph": explain.node_link(found),
+        "blockers": [
+            {"test": b.test, "label": b.label, "contrary": b.contrary, "necessary": b.necessary}
+            for b in explain.blockers(found)
+        ],
+        "missing_sets": [sorted(way) for way in explain.missing_sets(found)],
+        "disclaimer": DISCLAIMER,
+    }  # fmt: skip
+
+
+_COLOURS = {HELPS: "#1b7837", BLOCKS: "#b2182b", OPEN: "#8c6d00", NONE: "#777777"}
+
+
+def dot(found: nx.DiGraph[str]) -> str:
+    """Return an explanation in the DOT language of Graphviz, left to right, colour and mark by effect on eligibility."""
+    lines = ["digraph explanation {", '  rankdir=LR; node [shape=box, style=rounded, fontname="Helvetica"];']
+    ids = {name: f"n{i}" for i, name in enumerate(found)}
+    for name, data in found.nodes(data=True):
+        text = _node_text(data)
+        lines.append(f'  {ids[name]} [label="{_dot_text(text)}", color="{_COLOURS[data["effect"]]}"];')
+    for parent, child, data in found.edges(data=True):
+        style = "solid" if data["decides"] else "dotted"
+        lines.append(f'  {ids[parent]} -> {ids[child]} [label="{_dot_text(_edge_text(data))}", style={style}];')
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def mermaid(found: nx.DiGraph[str]) -> str:
+    """Return an explanation as a Mermaid flowchart."""
+    lines = ["flowchart LR"]
+    ids = {name: f"n{i}" for i, name in enumerate(found)}
+    for name, data in found.nodes(data=True):
+        lines.append(f'  {ids[name]}["{_mermaid_text(_node_text(data))}"]:::{data["effect"]}')
+    for parent, child, data in found.edges(data=True):
+        arrow = "-->" if data["decides"] else "-.->"
+        text = _mermaid_text(_edge_text(data))
+        said = f'|"{text}"|' if text else ""
+        lines.append(f"  {ids[parent]} {arrow}{said} {ids[child]}")
+    lines += [f"  classDef {name} stroke:{colour},stroke-width:2px" for name, colour in _COLOURS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def graphml(found: nx.DiGraph[str]) -> str:
+    """Return an explanation as GraphML; lists are joined into text, since GraphML knows none."""
+    import networkx as nx
+
+    flat = found.copy()
+    for _, data in flat.nodes(data=True):
+        data["clauses"] = " ".join(data["clauses"])
+        data["evidence"] = "; ".join(_evidence_text(item) for item in data.get("evidence", []))
+        for key, value in data.items():
+            data[key] = _xml_text(value) if isinstance(value, str) else value
+    return "\n".join(nx.generate_graphml(flat)) + "\n"
+
+
+def _xml_text(text: str) -> str:
+    """Leave out characters that XML cannot hold."""
+    return "".join(c for c in text if c in "\t\n" or (ord(c) >= 32 and not 0xD800 <= ord(c) < 0xE000 and ord(c) not in (0xFFFE, 0xFFFF)))
+
+
+def _evidence_text(item: dict[str, Any]) -> str:
+    return ", ".join(str(item[key]) for key in ("text", "date", "source") if item[key])
+
+
+def _node_text(data: dict[str, Any]) -> str:
+    evidence = "; ".join(_evidence_text(item) for item in data.get("evidence", [])[:2])
+    parts = [f"{MARKS[data['effect']]} {data['label']}", data["status"], " ".join(data["clauses"]), evidence]
+    return "\n".join(textwrap.fill(" ".join(part.split()), 48) for part in parts if part)
+
+
+def _edge_text(data: dict[str, Any]) -> str:
+    return {"excludes": "excludes", "none_of": "not", "by_reading": data["detail"], "points": data["detail"]}.get(data["role"], "")
+
+
+def _dot_text(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _mermaid_text(text: str) -> str:
+    text = text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;").replace("#", "&num;")
+    return text.replace("\n", "<br/>")
+
+
+# ---- plans -----------------------------------------------------------------------------------------------------------
+
+
+def whatif_text(screening: Screening, answers: Iterable[WhatIf], width: int = 100) -> str:
+    """Return plans as lists of steps, the cheapest first, or what bars the cohort."""
+    page = _Page(width)
+    page.line(f"{screening.record.id}, {screening.day}: what would make this patient eligible")
+    for answer in answers:
+        page.line()
+        page.line(f"{answer.cohort.code} {answer.cohort.label} - {answer.status.upper()}")
+        if answer.status == ELIGIBLE:
+            page.line("  Nothing more is needed.")
+            continue
+        for number, plan in enumerate(answer.plans, 1):
+            _plan(page, screening, plan, number, len(answer.plans))
+        if answer.bar is not None:
+            _bar(page, screening, answer)
+    page.line()
+    page.line(f"A step may turn out otherwise than the plan needs; then screen again. {DISCLAIMER}")
+    return page.text()
+
+
+def _plan(page: _Page, screening: Screening, plan: Plan, number: int, of: int) -> None:
+    wait = "" if plan.day == screening.day else f", no earlier than {plan.day}"
+    title = f"Plan {number} of {of}" if of > 1 else "Plan"
+    page.line(f"  {title}: {_count(plan.steps)}{wait}")
+    for waiting in plan.waits:
+        page.item("    - ", f"Wait until {plan.day}: {waiting}")
+    for step in plan.steps:
+        concepts = "; ".join(step.about)
+        page.item("    - ", f"{step.label}: {concepts} [{LEVELS[step.level]}, {step.remedy}; {', '.join(step.clauses)}]")
+        for aim in step.aims:
+            page.item("        ", f"it must show{'' if aim.yes else ' that this is not so'}: {aim.label}")
+
+
+def _count(steps: tuple[Step, ...]) -> str:
+    counts = {level: sum(step.level == level for step in steps) for level in sorted(LEVELS, reverse=True)}
+    words = [f"{count} {LEVELS[level]}{'s' if count > 1 else ''}" for level, count in counts.items() if count]
+    return ", ".join(words) or "only time"
+
+
+def _bar(page: _Page, screening: Screening, answer: WhatIf) -> None:
+    assert answer.bar is not None
+    page.line("  No plan: these cannot be satisfied" + (" together" if len(answer.bar.needs) > 1 else ""))
+    for need in answer.bar.needs:
+        page.item("    x ", f"{screening.kb.criteria[need.criterion].label} [{need.clause}]")
+    for fact in answer.bar.facts[:_MOST_EVIDENCE]:
+        page.item("        ", fact)
+
+
+def whatif_json(screening: Screening, answers: Iterable[WhatIf]) -> dict[str, Any]:
+    """Return plans as plain data; see docs/json.md."""
+    return {
+        **_head("whatif", screening),
+        "cohorts": [
+            {
+                "cohort": answer.cohort.id,
+                "code": answer.cohort.code,
+                "verdict": answer.status,
+                "plans": [_plan_json(plan) for plan in answer.plans],
+                "bar": answer.bar
+                and {
+                    "needs": [{"clause": n.clause, "criterion": n.criterion} for n in answer.bar.needs],
+                    "facts": list(answer.bar.facts),
+                },
+            }
+            for answer in answers
+        ],
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _plan_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "day": plan.day.isoformat(),
+        "waits": list(plan.waits),
+        "steps": [
+            {
+                "act": step.act,
+                "label": step.label,
+                "level": LEVELS[step.level],
+                "remedy": step.remedy,
+                "about": list(step.about),
+                "clauses": list(step.clauses),
+                "aims": [{"test": a.test, "label": a.label, "answer": "yes" if a.yes else "no"} for a in step.aims],
+            }
+            for step in plan.steps
+        ],
+    }
+
+
+class _Page:
+    """Lines wrapped to a width, continued under their text. Control characters of a record never reach a terminal."""
+
+    def __init__(self, width: int) -> None:
+        self.width = max(width, 40)
+        self.lines: list[str] = []
+
+    def line(self, text: str = "") -> None:
+        self.lines.append(_plain(text).rstrip())
+
+    def item(self, lead: str, text: str, extra: int = 0) -> None:
+        hang = " " * (len(lead) + extra)
+        wrapped = textwrap.wrap(_plain(text), self.width, initial_indent=lead, subsequent_indent=hang, break_on_hyphens=False)
+        self.lines += wrapped or [lead.rstrip()]
+
+    def text(self) -> str:
+        return "\n".join(self.lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

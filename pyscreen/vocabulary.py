@@ -1,0 +1,198 @@
+"""What may be said of a patient: the vocabulary's facts, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .errors import KnowledgeBaseError, Problem
+from .quantities import Scale
+
+if TYPE_CHECKING:
+    from .engine import Program
+
+KINDS = ("measurement", "finding", "therapy", "procedure", "event", "judgement", "consent")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Something measured: its label and the scale it is measured on."""
+
+    id: str
+    label: str
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Every concept by id, with its label in plain words."""
+
+    quantities: Mapping[str, Quantity] = field(default_factory=dict)
+    derived: frozenset[str] = frozenset()
+    findings: Mapping[str, str] = field(default_factory=dict)
+    events: Mapping[str, str] = field(default_factory=dict)
+    procedures: Mapping[str, str] = field(default_factory=dict)
+    judgements: Mapping[str, str] = field(default_factory=dict)
+    consents: Mapping[str, str] = field(default_factory=dict)
+    drugs: Mapping[str, str] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, str] = field(default_factory=dict)
+    routes: frozenset[str] = frozenset()
+    local_routes: frozenset[str] = frozenset()
+    parents: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    outcomes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    equivalents: Mapping[str, tuple[str, Mapping[str, Fraction]]] = field(default_factory=dict)
+    codes: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    code_methods: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    @cached_property
+    def responses(self) -> frozenset[str]:
+        """Every response that a record may give."""
+        return frozenset().union(*self.outcomes.values())
+
+    def labels(self, kind: str) -> Mapping[str, str]:
+        """Return id to label for one kind of item; therapies are drugs and classes."""
+        if kind == "measurement":
+            return {quantity.id: quantity.label for quantity in self.quantities.values()}
+        if kind == "therapy":
+            return {**self.drugs, **self.classes}
+        return {
+            "finding": self.findings,
+            "event": self.events,
+            "procedure": self.procedures,
+            "judgement": self.judgements,
+            "consent": self.consents,
+        }[kind]
+
+    def kinds_of(self, concept: str) -> list[str]:
+        """Return the kinds under which a concept is declared."""
+        return [kind for kind in KINDS if concept in self.labels(kind)]
+
+    def label(self, kind: str, concept: str) -> str:
+        """Return the plain words for a concept, or its id."""
+        return self.labels(kind).get(concept, concept.replace("_", " "))
+
+    def ancestors(self, concept: str) -> frozenset[str]:
+        """Return a drug or class and every class that it belongs to."""
+        found = {concept}
+        queue = [concept]
+        while queue:
+            fresh = self.parents.get(queue.pop(), frozenset()) - found
+            found |= fresh
+            queue.extend(fresh)
+        return frozenset(found)
+
+    def members(self, concept: str) -> frozenset[str]:
+        """Return every drug that is the given drug or belongs to the given class."""
+        return self._members.get(concept, frozenset())
+
+    @cached_property
+    def _members(self) -> Mapping[str, frozenset[str]]:
+        members: dict[str, set[str]] = {}
+        for drug in self.drugs:
+            for ancestor in self.ancestors(drug):
+                members.setdefault(ancestor, set()).add(drug)
+        return {concept: frozenset(drugs) for concept, drugs in members.items()}
+
+    def children(self, concept: str) -> frozenset[str]:
+        """Return the direct sub-classes and drugs of a class."""
+        return frozenset(child for child, parents in self.parents.items() if concept in parents)
+
+
+def read_vocabulary(program: Program) -> Vocabulary:
+    """Read the vocabulary out of a grounded program; raises KnowledgeBaseError for numbers that are none."""
+    reader = _Reader(program)
+    scales = reader.scales()
+    quantities = {}
+    for concept, label, scale in reader.rows("quantity", 3):
+        if scale in scales:
+            quantities[concept] = Quantity(concept, label, scales[scale])
+        else:
+            reader.problems.append(Problem(f"quantity {concept} is measured on the undeclared scale {scale}"))
+    vocabulary = Vocabulary(
+        quantities=quantities,
+        derived=frozenset(row[0] for row in reader.rows("derived", 1)),
+        findings=reader.labels("finding"),
+        events=reader.labels("event"),
+        procedures=reader.labels("procedure"),
+        judgements=reader.labels("judgement"),
+        consents=reader.labels("consent"),
+        drugs=reader.labels("drug"),
+        classes=reader.labels("class"),
+        methods=reader.labels("method"),
+        routes=frozenset(row[0] for row in reader.rows("route", 1)),
+        local_routes=frozenset(row[0] for row in reader.rows("not_systemic", 1)),
+        parents=_grouped(reader.rows("in_class", 2)),
+        outcomes=_grouped((o, r) for o, r in reader.rows("outcome", 2)),
+        equivalents=reader.equivalents(),
+        codes=reader.codes(),
+        code_methods={(system, code): method for system, code, method in reader.rows("code_method", 3)},
+    )
+    if reader.problems:
+        raise KnowledgeBaseError(reader.problems)
+    return vocabulary
+
+
+def _grouped(pairs: Iterable[tuple[str, ...]]) -> dict[str, frozenset[str]]:
+    groups: dict[str, set[str]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, set()).add(value)
+    return {key: frozenset(values) for key, values in groups.items()}
+
+
+class _Reader:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.problems: list[Problem] = []
+
+    def rows(self, name: str, arity: int) -> Iterator[tuple[str, ...]]:
+        return self.program.rows(name, arity)
+
+    def labels(self, name: str) -> dict[str, str]:
+        return {concept: label for concept, label in self.rows(name, 2)}
+
+    def number(self, text: str, of: str) -> Fraction:
+        try:
+            return Fraction(text)
+        except (ValueError, ZeroDivisionError):
+            self.problems.append(Problem(f"{of}: '{text}' is not a number"))
+            return Fraction(1)
+
+    def scales(self) -> dict[str, Scale]:
+        offsets = {(s, u): self.number(o, f"offset of {u} on scale {s}") for s, u, o in self.rows("offset", 3)}
+        factors: dict[str, dict[str, tuple[Fraction, Fraction]]] = {}
+        for scale, unit, factor in self.rows("unit", 3):
+            exact = self.number(factor, f"unit {unit} of scale {scale}")
+            factors.setdefault(scale, {})[unit] = (exact, offsets.get((scale, unit), Fraction(0)))
+        grades: dict[str, dict[str, Fraction]] = {}
+        for scale, grade, number in self.rows("grade", 3):
+            grades.setdefault(scale, {})[grade] = self.number(number, f"grade {grade} of scale {scale}")
+        return {
+            scale: Scale(
+                name=scale,
+                unit=unit,
+                factors={unit: (Fraction(1), Fraction(0)), **factors.get(scale, {})},
+                grades=grades.get(scale, {}),
+            )
+            for scale, unit in self.rows("scale", 2)
+        }
+
+    def equivalents(self) -> dict[str, tuple[str, Mapping[str, Fraction]]]:
+        found: dict[str, tuple[str, dict[str, Fraction]]] = {}
+        for group, unit, drug, factor in self.rows("equivalent", 4):
+            found.setdefault(group, (unit, {}))[1][drug] = self.number(factor, f"equivalent of {drug} in {group}")
+        return {group: (unit, factors) for group, (unit, factors) in found.items()}
+
+    def codes(self) -> dict[tuple[str, str], tuple[str, str]]:
+        from .engine import Term
+
+        found = {}
+        for system, code, item in self.program.facts("code", 3):
+            if isinstance(item, Term) and item.name in KINDS and len(item.args) == 1:
+                found[str(system), str(code)] = (item.name, str(item.args[0]))
+            else:
+                self.problems.append(Problem(f"code {system} {code} stands for no kind of item: {item}"))
+        return found
