@@ -1,12 +1,12 @@
 """Can this patient enter this trial; if not, why not; and what would make them eligible?
 
-    import pyscreen
+import pyscreen
 
-    kb = pyscreen.load()
-    record = pyscreen.read_record("patient.yaml", kb)
-    screening = pyscreen.screen(record, kb)
-    for verdict in screening.verdicts.values():
-        print(verdict.cohort.code, verdict.status)
+kb = pyscreen.load()
+record = pyscreen.read_record("patient.yaml", kb)
+screening = pyscreen.screen(record, kb)
+for verdict in screening.verdicts.values():
+    print(verdict.cohort.code, verdict.status)
 """
 
 from .errors import KnowledgeBaseError, Problem, PyscreenError, RecordError, RequestError

@@ -97,7 +97,9 @@ def _some(patient: Patient, test: Test) -> Answer:
     if yes:
         return Answer(test.id, True, _evidence(yes))
     if test.selection.kind == "sex":
-        return Answer(test.id, False if matched else None, _evidence(i for i, _, _ in matched), _missing(patient, test, matched))
+        return Answer(
+            test.id, False if matched else None, _evidence(i for i, _, _ in matched), _missing(patient, test, matched)
+        )
     open_items = [(item, doubts) for item, truth, doubts in matched if truth is None and item.present]
     if open_items:
         why = "; ".join(dict.fromkeys(doubt for _, doubts in open_items for doubt in doubts))
@@ -165,7 +167,13 @@ def _outside(patient: Patient, test: Test) -> str:
 
 def _state(patient: Patient, item: Item) -> Item:
     """See a finding as a state: one that has ended is absent since then."""
-    if item.kind == "finding" and item.present and item.end is not None and not item.ongoing and item.end.latest < patient.day:
+    if (
+        item.kind == "finding"
+        and item.present
+        and item.end is not None
+        and not item.ongoing
+        and item.end.latest < patient.day
+    ):
         return Item(
             item.kind, item.concept, f"{item.text} until {item.end}", item.start, item.end, False, item.end, False,
             method=item.method, id=item.id,
@@ -245,7 +253,11 @@ def _truths(patient: Patient, test: Test, items: list[Item]) -> list[Truth]:
 def _unsettled(test: Test, items: list[Item]) -> str:
     if any(t.limit for t in test.comparison.thresholds) and any(i.low is None and i.high is None for i in items):
         return "the laboratory's own limit is not recorded with the value"
-    return "the recorded value does not settle it" if len(items) == 1 else "the recorded values do not agree, or their order is not known"
+    return (
+        "the recorded value does not settle it"
+        if len(items) == 1
+        else "the recorded values do not agree, or their order is not known"
+    )
 
 
 def _extreme(items: list[Item], which: str) -> Item | None:
@@ -343,7 +355,10 @@ def _consecutive(patient: Patient, test: Test) -> Answer:
     number = int(test.argument)
     newest = test.selection.condition("newest")
     runs = [ordered[i : i + number] for i in range(len(ordered) - number + 1)]
-    truths = [both([_run_recent(patient, run, newest), *(patient.value_meets(i, test.comparison) for i in run)]) for run in runs]
+    truths = [
+        both([_run_recent(patient, run, newest), *(patient.value_meets(i, test.comparison) for i in run)])
+        for run in runs
+    ]
     for run, truth in zip(runs, truths, strict=True):
         if truth:
             return Answer(test.id, True, _evidence(run))
@@ -434,7 +449,9 @@ def _daily_dose(patient: Patient, test: Test) -> Answer:
             low += dose.low if now else 0
             high += dose.high
     truth = meets(Interval(low, None if unbounded else high), test.comparison)
-    return Answer(test.id, truth, _evidence(dict.fromkeys(used)), "" if truth is not None else "; ".join(dict.fromkeys(doubts)))
+    return Answer(
+        test.id, truth, _evidence(dict.fromkeys(used)), "" if truth is not None else "; ".join(dict.fromkeys(doubts))
+    )
 
 
 def _on(patient: Patient, part: Therapy) -> Truth:
@@ -469,7 +486,11 @@ def _unchanged(patient: Patient, test: Test) -> Answer:
         return Answer(test.id, False, _evidence(dict.fromkeys(changed)))
     if truth and patient.complete(test.selection):
         return Answer(test.id, True, _evidence(dict.fromkeys(items)))
-    why = "when a dose was started or changed is not recorded" if truth is None else "the record does not say that its therapies are complete"
+    why = (
+        "when a dose was started or changed is not recorded"
+        if truth is None
+        else "the record does not say that its therapies are complete"
+    )
     return Answer(test.id, None, _evidence(dict.fromkeys(changed or items)), why)
 
 
@@ -523,6 +544,80 @@ def _time_since(patient: Patient, test: Test) -> Answer:
     return Answer(test.id, truth, _evidence(latest), "" if truth is not None else "its date is not known well enough")
 
 
+def _time_between(patient: Patient, test: Test) -> Answer:
+    """The time from the earliest to the latest item."""
+    items, maybe, why = _usable(patient, test)
+    items = [item for item in items if item.present]
+    if len(items) < 2 or maybe:
+        return Answer(test.id, None, _evidence([*items, *maybe]), why or "fewer than two are recorded")
+    if any(item.start is None for item in items):
+        return Answer(test.id, None, _evidence(items), "a date is not recorded")
+    truth = _agreed(
+        [
+            spans(first.start, last.start, test.comparison)
+            for first in _first(items)
+            for last in _candidates(items)
+            if first.start and last.start
+        ]
+    )
+    return Answer(test.id, truth, _evidence(items), "" if truth is not None else "a date is not known well enough")
+
+
+# ---- changes ---------------------------------------------------------------------------------------------------------
+
+
+def _change(patient: Patient, test: Test) -> Answer:
+    """How far the latest value lies from the earliest one, the one before, or the most extreme one before."""
+    items, maybe, why = _usable(patient, test)
+    if not items or maybe:
+        return Answer(test.id, None, _evidence([*items, *maybe]), why)
+    ordered = _by_day(items, test)
+    if ordered is None:
+        return Answer(test.id, None, _evidence(items), "a value without its day: the order of the values is not known")
+    if len(ordered) < 2:
+        return Answer(test.id, None, _evidence(ordered), "only one value is recorded; a change needs two")
+    newest = test.selection.condition("newest")
+    if newest is not None and _recent(patient, ordered[0], newest) is not True:
+        return Answer(test.id, None, _evidence(ordered[:1]), _stale(ordered[:1], newest))
+    falling = test.summary.endswith("fall")
+    latest, before = ordered[0], _baseline(ordered[1:], str(test.argument), falling)
+    amount = _difference(before, latest, falling, test.summary.startswith("relative"))
+    truth = None if amount is None else meets(amount, test.comparison)
+    return Answer(test.id, truth, _evidence([before, latest]), "" if truth is not None else _unsettled(test, [latest]))
+
+
+def _baseline(earlier: list[Item], argument: str, falling: bool) -> Item:
+    """Return the item that the latest one is held against; `earlier` has the latest day first."""
+    if argument == "previous":
+        return earlier[0]
+    if argument == "extreme":
+        sign = 1 if falling else -1
+        return max(earlier, key=lambda item: sign * (_middle(item) or Fraction(0)))
+    return earlier[-1]
+
+
+def _middle(item: Item) -> Fraction | None:
+    return None if item.value is None else item.value.low if item.value.low is not None else item.value.high
+
+
+def _difference(before: Item, after: Item, falling: bool, relative: bool) -> Interval | None:
+    """Return how far a value fell (or rose), in its unit or in per cent of the earlier value; None where it cannot be told."""
+    if before.value is None or after.value is None:
+        return None
+    ends = (before.value.low, before.value.high, after.value.low, after.value.high)
+    if None in ends:
+        return None
+    low, high, now_low, now_high = (end for end in ends if end is not None)
+    fell, most = low - now_high, high - now_low
+    if not falling:
+        fell, most = -most, -fell
+    if not relative:
+        return Interval(fell, most)
+    if low != high or low <= 0:
+        return None
+    return Interval(100 * fell / low, 100 * most / low)
+
+
 _SUMMARIES: Mapping[str, Callable[[Patient, Test], Answer]] = {
     "some": _some,
     "latest": _latest,
@@ -535,4 +630,9 @@ _SUMMARIES: Mapping[str, Callable[[Patient, Test], Answer]] = {
     "daily_dose": _daily_dose,
     "unchanged": _unchanged,
     "time_since": _time_since,
+    "time_between": _time_between,
+    "fall": _change,
+    "rise": _change,
+    "relative_fall": _change,
+    "relative_rise": _change,
 }

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .questions import ORDERED, Test, Threshold
 from .quantities import show
+from .questions import ORDERED, Test, Threshold
 
 _DAYS = {"d": Fraction(1), "wk": Fraction(7), "mo": Fraction(304375, 10000), "a": Fraction(36525, 100)}
 

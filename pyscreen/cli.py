@@ -61,7 +61,9 @@ def _with_record(command: _Command) -> _Command:
     command = click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")(command)
     command = click.option("--readings", "readings_file", metavar="FILE", type=click.Path(path_type=Path),
                            help="A site's choice of readings: YAML or JSON, reading: option.")(command)  # fmt: skip
-    command = click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")(command)
+    command = click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")(
+        command
+    )
     return click.argument("record", metavar="RECORD")(command)
 
 
@@ -93,7 +95,9 @@ def read_readings(path: Path) -> Mapping[str, str]:
     if document.problems:
         raise RequestError(document.problems)
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise RequestError([Problem("expected lines such as 'G17: below_30', a reading and one of its options", str(path))])
+        raise RequestError(
+            [Problem("expected lines such as 'G17: below_30', a reading and one of its options", str(path))]
+        )
     return {str(name): str(option) for name, option in value.items()}
 
 
@@ -141,7 +145,13 @@ def _named(source: dict[str, Any]) -> dict[str, Any]:
 @click.option("--cohort", required=True, metavar="C", help="The cohort, by code or id.")
 @click.option("--all", "everything", is_flag=True, help="Also what does not matter to the verdict.")
 @click.option("--exact", is_flag=True, help="Decide over the consistent completions what Kleene logic leaves open.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "dot", "mermaid", "graphml"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "dot", "mermaid", "graphml"]),
+    default="text",
+    show_default=True,
+)
 def explain(cohort: str, everything: bool, exact: bool, form: str, **source: Any) -> None:
     """Show why: the criteria of a cohort down to the evidence, with their clauses."""
     from . import explain as explanation
@@ -162,7 +172,9 @@ def explain(cohort: str, everything: bool, exact: bool, form: str, **source: Any
 @main.command()
 @_with_record
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
-@click.option("--plans", default=3, show_default=True, type=click.IntRange(1, 50), help="At most so many plans for each cohort.")
+@click.option(
+    "--plans", default=3, show_default=True, type=click.IntRange(1, 50), help="At most so many plans for each cohort."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def whatif(cohorts: tuple[str, ...], plans: int, form: str, **source: Any) -> None:
     """Plan what would make the patient eligible, the lightest first; or say what bars it."""
@@ -224,7 +236,9 @@ def catalogue(base: KnowledgeBase, what: str) -> list[tuple[str, str]]:
         case "clauses":
             return [(c.id, f"{c.role}: {c.text}") for c in base.clauses.values()]
         case "readings":
-            return [(r.id, f"{r.question} Default: {r.options[r.default]} ({r.confidence})") for r in base.readings.values()]
+            return [
+                (r.id, f"{r.question} Default: {r.options[r.default]} ({r.confidence})") for r in base.readings.values()
+            ]
         case "criteria" | "tests":
             return [(c.id, c.label) for c in base.criteria.values() if (c.kind == "test") is (what == "tests")]
     kind = {"quantities": "measurement", "therapies": "therapy"}.get(what, what[:-1])

@@ -253,9 +253,11 @@ def titre_of(ratio: Ratio) -> tuple[str, str] | None:
     up, down = ratio.numerator, ratio.denominator
     if up.value is None or not down.value or up.comparator or down.comparator:
         return None
-    if up.measure or down.measure:
-        return (decimal(up.value), f"{up.measure}/{down.measure}") if down.value == 1 and up.measure else None
-    return (f"1:{decimal(down.value)}", "") if up.value == 1 else None
+    if not (plausible(up.value) and plausible(down.value)):
+        return None
+    if {up.measure, down.measure} <= {"", "1", "{titer}"}:
+        return (f"1:{decimal(down.value)}", "") if up.value == 1 else None
+    return (decimal(up.value), f"{up.measure}/{down.measure}") if down.value == 1 and up.measure else None
 
 
 def limits_of(ranges: Iterable[ReferenceRange], unit: str) -> dict[str, str]:

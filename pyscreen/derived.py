@@ -113,7 +113,7 @@ def _ckd_epi(
     for value in record.measurements:
         if value.concept == "egfr" and value.method == method:
             yield Measurement(concept, value.value, value.text, value.when, method=method, id=value.id)
-    if record.birth is None or record.sex not in by_sex:
+    if record.birth is None or record.sex is None or record.sex not in by_sex:
         return
     kappa, alpha, factor = map(Decimal, by_sex[record.sex])
 
@@ -190,3 +190,12 @@ FORMULAS: Mapping[str, Formula] = {
     "egfr_ckd_epi_2021": egfr_ckd_epi_2021,
     "egfr_ckd_epi_2009": egfr_ckd_epi_2009,
 }
+
+INPUTS: Mapping[str, tuple[str, ...]] = {
+    "age": (),
+    "qtcf": ("qt_interval", "heart_rate"),
+    "pvr": ("mpap", "pawp", "cardiac_output"),
+    "egfr_ckd_epi_2021": ("creatinine", "egfr", "ckd_epi_2021"),
+    "egfr_ckd_epi_2009": ("creatinine", "egfr", "ckd_epi_2009"),
+}
+"""The quantities and methods that each formula reads."""

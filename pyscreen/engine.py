@@ -95,23 +95,24 @@ class Program:
                 if atom.is_external:
                     self._control.assign_external(atom.literal, None)
 
-    def facts(self, name: str, arity: int) -> Iterator[tuple[Term | str | int, ...]]:
-        """Yield the arguments of every ground atom `name/arity`, typed, in a stable order."""
-        for row in self._rows(name, arity):
-            yield tuple(map(_value, row))
+    def facts(self, name: str, arity: int) -> list[tuple[Term | str | int, ...]]:
+        """Return the arguments of every ground atom `name/arity`, typed, in a stable order."""
+        found = {tuple(map(_value, row)) for row in self._arguments(name, arity)}
+        return sorted(found, key=lambda row: tuple(map(text_of, row)))
 
-    def rows(self, name: str, arity: int) -> Iterator[tuple[str, ...]]:
-        """Yield the arguments of every ground atom `name/arity` as text (strings without quotes), in a stable order."""
-        for row in self._rows(name, arity):
-            yield tuple(map(_text, row))
+    def rows(self, name: str, arity: int) -> list[tuple[str, ...]]:
+        """Return the arguments of every ground atom `name/arity` as text (strings without quotes), in a stable order."""
+        return sorted(tuple(map(_text, row)) for row in self._arguments(name, arity))
 
-    def _rows(self, name: str, arity: int) -> list[list[clingo.Symbol]]:
-        """Sort by the terms themselves: clingo's order is by number, then name, arity and arguments, in every run the same."""
-        return sorted(atom.symbol.arguments for atom in self._atoms.by_signature(name, arity))
+    def _arguments(self, name: str, arity: int) -> Iterator[Sequence[clingo.Symbol]]:
+        for atom in self._atoms.by_signature(name, arity):
+            yield atom.symbol.arguments
 
     def literals(self, name: str, arity: int = 1) -> dict[str, int]:
         """Map the text of the arguments of `name/arity` atoms to the literals to assume or look up."""
-        return {",".join(map(str, atom.symbol.arguments)): atom.literal for atom in self._atoms.by_signature(name, arity)}
+        return {
+            ",".join(map(str, atom.symbol.arguments)): atom.literal for atom in self._atoms.by_signature(name, arity)
+        }
 
     def solve(self, assumptions: Iterable[int], shown: Mapping[str, Mapping[str, int]]) -> Outcome | None:
         """Return the (best) model under the assumptions: per predicate of `shown` the ids that hold; None where there is none."""
@@ -119,7 +120,10 @@ class Program:
         with self._control.solve(assumptions=list(assumptions), yield_=True) as handle:
             for model in handle:
                 found = Outcome(
-                    {name: frozenset(i for i, lit in table.items() if model.is_true(lit)) for name, table in shown.items()},
+                    {
+                        name: frozenset(i for i, lit in table.items() if model.is_true(lit))
+                        for name, table in shown.items()
+                    },
                     tuple(model.cost),
                 )
         return found
@@ -200,12 +204,12 @@ class _Words(Transformer):
         begin = node.location.begin
         self.words.setdefault(word, Place(begin.filename, begin.line))
 
-    def visit_Function(self, node: AST) -> AST:  # noqa: N802 (named by clingo)
+    def visit_Function(self, node: AST) -> AST:
         self._note(node.name, node)
         self.visit_children(node)
         return node
 
-    def visit_SymbolicTerm(self, node: AST) -> AST:  # noqa: N802
+    def visit_SymbolicTerm(self, node: AST) -> AST:
         symbol = node.symbol
         self._note(symbol.string if symbol.type is clingo.SymbolType.String else str(symbol), node)
         return node

@@ -1,9 +1,9 @@
 """What can go wrong, each with where and how to mend it.
 
-    PyscreenError
-    ├── KnowledgeBaseError   the knowledge base is wrong (file, line, what, did you mean)
-    ├── RecordError          the record is wrong, or cannot be read
-    └── RequestError         the question is wrong: no such cohort, trial, reading, option
+PyscreenError
+├── KnowledgeBaseError   the knowledge base is wrong (file, line, what, did you mean)
+├── RecordError          the record is wrong, or cannot be read
+└── RequestError         the question is wrong: no such cohort, trial, reading, option
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Why a verdict is what it is: a `networkx.DiGraph` over cohort, criteria and tests, and the questions put to it.
 
-Nodes carry `kind`, `label`, `clauses`, `status`, `effect`, `evidence`, `why`, `source`, `matters`; edges `role`, `clause`, `detail`, `decides`.
+Nodes carry `kind`, `label`, `clauses`, `status`, `effect`, `evidence`, `why`, `source`, `matters` (a score also `points_certain`,
+`points_possible`); edges `role`, `clause`, `detail`, `decides`.
 `status` is met, unmet, unknown (a cohort: eligible, ineligible, undecided). `effect` is on eligibility, not on truth: an exclusion
 that is absent `helps`, one that is present `blocks`, one that is not settled is `open`; `none` is what does not matter to the verdict.
 """
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from .kleene import MET, UNKNOWN, UNMET
 from .knowledge import Need
-from .screening import ELIGIBLE, INELIGIBLE, MET, UNKNOWN, UNMET, Screening
+from .screening import ELIGIBLE, INELIGIBLE, Screening
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -59,7 +61,9 @@ class _Builder:
             edge = self.graph.edges[root, need.criterion]
             edge["clause"] = f"{edge['clause']} {need.clause}"
         else:
-            self.graph.add_edge(root, need.criterion, role=role, clause=need.clause, detail="", decides=status == wanted)
+            self.graph.add_edge(
+                root, need.criterion, role=role, clause=need.clause, detail="", decides=status == wanted
+            )
         clauses = self.graph.nodes[need.criterion]["clauses"]
         if need.clause not in clauses:
             clauses.append(need.clause)
@@ -80,13 +84,21 @@ class _Builder:
             source=criterion.source,
             number=criterion.number,
         )
+        if criterion.kind == "points":
+            certain, possible = self.screening.points(name)
+            self.graph.nodes[name].update(points_certain=certain, points_possible=possible)
         decides = set(self.screening.deciders(name))
         for member in criterion.members:
             if criterion.kind == "by_reading" and not self.everything and not self._chosen(member.detail):
                 continue
             self.add(member.id)
             self.graph.add_edge(
-                name, member.id, role=criterion.kind, clause="", detail=" ".join(member.detail), decides=member.id in decides
+                name,
+                member.id,
+                role=criterion.kind,
+                clause="",
+                detail=" ".join(member.detail),
+                decides=member.id in decides,
             )
 
     def _chosen(self, detail: tuple[str, ...]) -> bool:
@@ -202,16 +214,21 @@ def _can_be(found: nx.DiGraph[str], node: str, wanted_unmet: bool, stuck: str) -
         if kind == "test":
             return name != stuck or data["status"] == (UNMET if unmet else MET)
         if kind == "constant":
-            return data["status"] == (UNMET if unmet else MET)
+            return bool(data["status"] == (UNMET if unmet else MET))
         children = [(child, edge["role"] in _FLIPS) for _, child, edge in found.out_edges(name, data=True)]
-        return _combined(kind, data.get("number", 0), unmet, [can(child, unmet is not flips) for child, flips in children], found, name)
+        return _combined(
+            kind,
+            data.get("number", 0),
+            unmet,
+            [can(child, unmet is not flips) for child, flips in children],
+            found,
+            name,
+        )
 
     return can(node, wanted_unmet)
 
 
-def _combined(
-    kind: str, number: int, unmet: bool, able: list[bool], found: nx.DiGraph[str], name: str
-) -> bool:
+def _combined(kind: str, number: int, unmet: bool, able: list[bool], found: nx.DiGraph[str], name: str) -> bool:
     if kind in ("cohort", "all_of", "none_of"):
         return any(able) if unmet else all(able)
     if kind in ("any_of", "known_by", "by_reading"):
@@ -280,16 +297,16 @@ def _scored(children: list[list[frozenset[str]]], details: list[str], number: in
     sums: dict[int, list[frozenset[str]]] = {0: [frozenset()]}
     for options in domains.values():
         grown: dict[int, list[frozenset[str]]] = {}
-        for total, ways in sums.items():
-            for weight, way in options:
-                grown.setdefault(min(total + weight, number), []).extend(one | way for one in ways)
-        sums = {total: _least(ways, limit) for total, ways in grown.items()}
+        for total, so_far in sums.items():
+            for points, way in options:
+                grown.setdefault(min(total + points, number), []).extend(one | way for one in so_far)
+        sums = {total: _least(found, limit) for total, found in grown.items()}
     return sums.get(number, [])
 
 
 def _some_of(children: list[list[frozenset[str]]], number: int, limit: int) -> list[frozenset[str]]:
     """Return ways to satisfy a number of the children, built child by child and kept few."""
-    by_count: list[list[frozenset[str]]] = [[frozenset()]] + [[] for _ in range(number)]
+    by_count: list[list[frozenset[str]]] = [[frozenset()], *([] for _ in range(number))]
     for child in children:
         for count in range(number, 0, -1):
             grown = [one | other for one in by_count[count - 1] for other in child]
@@ -314,4 +331,3 @@ def node_link(found: nx.DiGraph[str]) -> dict[str, Any]:
 
     data: dict[str, Any] = nx.node_link_data(found, edges="edges")
     return data
-

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -60,6 +60,7 @@ from .resources import (
     Prescribed,
     Procedure,
     Quantity,
+    Reference,
     Repeat,
     Result,
     Timing,
@@ -90,6 +91,7 @@ FREQUENCIES = {
 """Codes of how often (HL7 GTSAbbreviation) as the written form says it."""
 
 COMPARATORS = ("", "<", "<=", ">", ">=")
+LONGEST_NAME = 100
 
 
 def patients(data: bytes) -> list[str]:
@@ -111,6 +113,7 @@ def read(
     """
     reader = _Reader(decode_file(data, name), vocabulary)
     reader.choose(patient)
+    reader.stamp()
     for found in reader.file.found:
         reader.read(found)
     if reader.file.problems:
@@ -164,9 +167,13 @@ class _Reader:
     # what was read, and what was not
 
     def written(self) -> dict[str, Any]:
-        recorded = max((self.day(stamp, Place(path="timestamp")) or "" for stamp in self.file.timestamps), default="")
         filled = {section: items for section, items in self.items.items() if items}
-        return _said({**self.record, "recorded": recorded or None}) | filled
+        return _said(self.record) | filled
+
+    def stamp(self) -> None:
+        """Take the day on which the (last) Bundle was put together as that of the record."""
+        days = [day for stamp in self.file.timestamps if (day := self.day(stamp, Place(path="timestamp")))]
+        self.record["recorded"] = max((day for day in days if len(day) == 10), default=None)
 
     def notes(self) -> list[Note]:
         counted = [(kind, message, number) for (kind, message), number in self.tally.items()]
@@ -223,11 +230,11 @@ class _Reader:
 
     def at_age(self, age: Quantity, found: Found) -> str | None:
         """Return the date of a birthday's year; two calendar years cannot be told apart."""
-        born = self.record.get("birth_date")
-        if not born or age.value is None or age.value % 1 or age.measure not in ("a", "yr", "year", "years"):
+        born, years = self.record.get("birth_date"), _whole(age.value)
+        if not born or years is None or age.measure not in ("a", "yr", "year", "years"):
             self.note("ignored", "a date that is given as an age, and cannot be computed", found)
             return None
-        birth, years = parse_when(born), int(age.value)
+        birth = parse_when(born)
         try:
             first, after = shift(birth.earliest, Duration(years, "a")), shift(birth.latest, Duration(years + 1, "a"))
         except ValueError:
@@ -312,7 +319,7 @@ class _Reader:
             self.note("ignored", f"{words_of(seen.code)}: said of something else than the patient", found)
             return
         when = self.observed(found, seen)
-        when["by"] = next((who.display or who.reference for who in seen.performer), None)
+        when["by"] = _by(seen.performer)
         self.result(found, seen, when, found.name, found.place, panel=bool(seen.component or seen.has_member))
         for number, component in enumerate(seen.component):
             part = f"component[{number}]"
@@ -484,8 +491,7 @@ class _Reader:
             self.note("ignored", f"consent: {words}: neither plainly given nor refused", found)
         else:
             signed = self.day(consent.date_time, found.place.at("dateTime"))
-            by = next((who.display or who.reference for who in consent.performer), None)
-            self.state(senses[0], given, {"date": signed, "by": by}, found.name)
+            self.state(senses[0], given, {"date": signed, "by": _by(consent.performer)}, found.name)
 
     # medication
 
@@ -709,15 +715,27 @@ def _given(consent: Consent) -> bool | None:
     return {"permit": True, "deny": False}.get(provision.type)
 
 
+def _whole(number: Decimal | None) -> int | None:
+    """Return a number of at least 0 without a fraction, as it is."""
+    return int(number) if number is not None and 0 <= number < 10_000 and number == int(number) else None
+
+
 def _after(start: str | None, duration: Quantity | None) -> str | None:
     """Return the last day of so many days or weeks from a known day."""
     days = {"d": 1, "wk": 7}.get(duration.code or duration.unit) if duration else None
-    if not (start and len(start) == 10 and duration and days) or not duration.value or duration.value % 1:
+    number = _whole(duration.value) if duration else None
+    if not (start and len(start) == 10 and days and number):
         return None
     try:
-        return shift(date.fromisoformat(start), Duration(int(duration.value) * days - 1, "d")).isoformat()
-    except (ValueError, OverflowError):
+        return shift(date.fromisoformat(start), Duration(number * days - 1, "d")).isoformat()
+    except ValueError:
         return None
+
+
+def _by(people: Iterable[Reference]) -> str | None:
+    """Return the first person's name, on one line."""
+    named = next((who.display or who.reference for who in people), "")
+    return " ".join(named.split())[:LONGEST_NAME] or None
 
 
 def _dose(dosage: Dosage) -> tuple[Item, str]:
@@ -758,11 +776,11 @@ def _frequency(timing: Timing | None) -> str | None:
 
 def _repeated(repeat: Repeat) -> str | None:
     """Return a frequency such as 2/d or 1/(2.wk)."""
+    period = _whole(repeat.period)
     inexact = repeat.frequency_max or repeat.period_max or repeat.day_of_week or repeat.time_of_day or repeat.when
-    period = repeat.period or Decimal(0)
-    if inexact or repeat.period_unit not in ("h", "d", "wk") or period <= 0 or period % 1 or repeat.frequency < 1:
+    if inexact or repeat.period_unit not in ("h", "d", "wk") or not period:
         return None
-    if period > 999 or repeat.frequency > 999:
+    if period > 999 or not 1 <= repeat.frequency <= 999:
         return None
-    each = repeat.period_unit if period == 1 else f"({decimal(period)}.{repeat.period_unit})"
+    each = repeat.period_unit if period == 1 else f"({period}.{repeat.period_unit})"
     return f"{repeat.frequency}/{each}"

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import cast
 
 from . import derived
-from .dates import Duration, When, compare_span, shift
-from .quantities import Interval, compare, show
+from .dates import Duration, SpanOp, When, compare_span, shift
+from .quantities import Interval, Op, compare, show
 from .questions import Comparison, Condition, Selection, Threshold
 from .record import Dose, Measurement, Record, Statement, Therapy
 from .truth import Truth, both, either
@@ -209,7 +210,9 @@ class Patient:
 
     def weight_near(self, when: When | None) -> Interval | None:
         """Return the weight measured nearest in time, the earlier of two equally near, both if they share a day."""
-        weights = [m for m in self.record.measurements if m.concept == "weight" and m.when and m.when.earliest <= self.day]
+        weights = [
+            m for m in self.record.measurements if m.concept == "weight" and m.when and m.when.earliest <= self.day
+        ]
         if not weights:
             return None
         target = when.earliest if when else self.day
@@ -273,6 +276,10 @@ class Patient:
                 return self._with(item, condition)
             case "after":
                 return self._after(item, condition)
+            case "near":
+                return self._near(item, condition)
+            case "age":
+                return self._age_at(item, condition)
         raise AssertionError(condition.name)
 
     def window(self, condition: Condition) -> tuple[date, date]:
@@ -292,7 +299,9 @@ class Patient:
             for s in self.record.statements(selection.kind)
             if s.concept == selection.concept and s.when and s.when.exact and s.when.earliest >= self.day
         ]
-        past = [item.start.earliest for item in self.items(selection) if item.present and item.start and item.start.exact]
+        past = [
+            item.start.earliest for item in self.items(selection) if item.present and item.start and item.start.exact
+        ]
         return min(planned) if planned else max(past, default=None)
 
     def _in_window(self, item: Item, window: tuple[date, date]) -> Truth:
@@ -385,6 +394,22 @@ class Patient:
         found = either(truths)
         return None if found is False and not self.complete(condition.selection) else found
 
+    def _near(self, item: Item, condition: Condition) -> Truth:
+        assert condition.selection is not None
+        assert condition.duration is not None
+        truths: list[Truth] = []
+        for other, truth, _ in self.matched(condition.selection):
+            close = _within_of(item.start, other.start, condition.duration)
+            truths.append(both([truth, close, other.present]))
+        found = either(truths)
+        return None if found is False and not self.complete(condition.selection) else found
+
+    def _age_at(self, item: Item, condition: Condition) -> Truth:
+        if self.record.birth is None or item.start is None:
+            return None
+        assert condition.comparison is not None
+        return spans(self.record.birth, item.start, condition.comparison)
+
     def value_meets(self, item: Item, comparison: Comparison | None) -> Truth:
         """Compare the item's value, where needed with its laboratory's own limits."""
         if item.value is None or comparison is None:
@@ -420,15 +445,17 @@ def meets(value: Interval, comparison: Comparison) -> Truth:
 def _compared(value: Interval, op: str, numbers: list[Fraction]) -> Truth:
     if op == "between":
         return both([compare(value, "at_least", numbers[0]), compare(value, "at_most", numbers[1])])
-    return compare(value, op, numbers[0])
+    return compare(value, cast(Op, op), numbers[0])
 
 
 def spans(start: When, end: When, comparison: Comparison) -> Truth:
     """Compare the time from start to end with durations."""
     durations = [threshold.duration or Duration(0, "d") for threshold in comparison.thresholds]
     if comparison.op == "between":
-        return both([compare_span(start, end, "at_least", durations[0]), compare_span(start, end, "at_most", durations[1])])
-    return compare_span(start, end, comparison.op, durations[0])
+        return both(
+            [compare_span(start, end, "at_least", durations[0]), compare_span(start, end, "at_most", durations[1])]
+        )
+    return compare_span(start, end, cast(SpanOp, comparison.op), durations[0])
 
 
 def _resolved(threshold: Threshold, item: Item) -> Fraction | None:
@@ -446,11 +473,31 @@ def _later(one: When | None, other: When | None) -> Truth:
     return False if one.latest <= other.earliest else None
 
 
+def _within_of(one: When | None, other: When | None, duration: Duration) -> Truth:
+    """Tell whether two days lie at most a duration apart, whichever comes first."""
+    if one is None or other is None:
+        return None
+    if one.latest <= other.earliest or (one.exact and other.exact and one.earliest <= other.earliest):
+        return compare_span(one, other, "at_most", duration)
+    if other.latest <= one.earliest:
+        return compare_span(other, one, "at_most", duration)
+    farthest = max(
+        (one.latest, other.earliest), (other.latest, one.earliest), key=lambda ends: (ends[0] - ends[1]).days
+    )
+    return True if shift(farthest[1], duration) >= farthest[0] else None
+
+
 def _overlap(
-    certain_first: date | None, certain_last: date | None, first: date, last: date, window_first: date, window_last: date
+    certain_first: date | None,
+    certain_last: date | None,
+    first: date,
+    last: date,
+    window_first: date,
+    window_last: date,
 ) -> Truth:
-    if certain_first is not None and certain_last is not None and certain_first <= certain_last:
-        if max(certain_first, window_first) <= min(certain_last, window_last):
+    if certain_first is not None and certain_last is not None:
+        shared = max(certain_first, window_first), min(certain_last, window_last)
+        if certain_first <= certain_last and shared[0] <= shared[1]:
             return True
     return False if max(first, window_first) > min(last, window_last) else None
 
@@ -488,8 +535,9 @@ def _doubt(condition: Condition) -> str:
         "for": "what it was given for is not recorded",
         "method": "the method is not recorded",
         "value": "the value does not settle it",
+        "age": "the age at the time is not known well enough",
     }
-    if condition.name in ("with", "after"):
+    if condition.name in ("with", "after", "near"):
         assert condition.selection is not None
         return f"'{condition.name} {condition.selection.label}' is not settled by the record"
     return words[condition.name]

@@ -125,7 +125,11 @@ class KnowledgeBase:
                 problems.append(Problem(f"no reading '{name}'{did_you_mean(name, self.readings)}"))
             elif option not in reading.options:
                 known = ", ".join(reading.options)
-                problems.append(Problem(f"reading {name} has no option '{option}'{did_you_mean(option, reading.options)}; it has {known}"))
+                problems.append(
+                    Problem(
+                        f"reading {name} has no option '{option}'{did_you_mean(option, reading.options)}; it has {known}"
+                    )
+                )
             else:
                 options[name] = option
         if problems:
@@ -185,7 +189,9 @@ def load(trial: str | None = None, root: Path | str | None = None) -> KnowledgeB
     return _Loader(base, main, program).knowledge_base()
 
 
-_WORDING = frozenset(("label", "source", "drug", "class", "in_class", "finding", "quantity", "obtain", "code", "equivalent", "words"))
+_WORDING = frozenset(
+    ("label", "source", "drug", "class", "in_class", "finding", "quantity", "obtain", "code", "equivalent", "words")
+)
 
 
 def locate(statements: list[Statement], words: Iterable[str], predicate: str = "") -> Place | None:
@@ -216,8 +222,11 @@ class _Loader:
     def complain(self, message: str, words: tuple[str, ...]) -> None:
         self.found.append((message, words))
 
-    def rows(self, name: str, arity: int) -> Iterator[tuple[str, ...]]:
+    def rows(self, name: str, arity: int) -> list[tuple[str, ...]]:
         return self.program.rows(name, arity)
+
+    def pairs(self, name: str) -> dict[str, str]:
+        return {row[0]: row[1] for row in self.rows(name, 2)}
 
     def knowledge_base(self) -> KnowledgeBase:
         vocabulary = read_vocabulary(self.program)
@@ -241,14 +250,18 @@ class _Loader:
             vocabulary=vocabulary,
             cohorts=cohorts,
             exclusions=tuple(_ordered(Need(clause, criterion) for clause, criterion in self.rows("excludes", 2))),
-            clauses={row[0]: Clause(*row) for row in sorted(self.rows("clause", 5), key=lambda row: _clause_order(row[0]))},
+            clauses={
+                row[0]: Clause(*row) for row in sorted(self.rows("clause", 5), key=lambda row: _clause_order(row[0]))
+            },
             readings=readings,
             criteria=criteria,
             tests=tests,
         )
 
     def needs(self, cohort: str) -> list[Need]:
-        return _ordered(Need(clause, criterion) for owner, clause, criterion in self.rows("requires", 3) if owner == cohort)
+        return _ordered(
+            Need(clause, criterion) for owner, clause, criterion in self.rows("requires", 3) if owner == cohort
+        )
 
     def tests(self, vocabulary: Vocabulary) -> dict[str, Test]:
         given: dict[str, list[Term]] = {}
@@ -268,16 +281,17 @@ class _Loader:
                 tests[test.id] = test
         for owner in given:
             if owner not in seen and owner not in selections:
-                self.complain(f"a condition is given to '{owner}', which is no test nor selection{did_you_mean(owner, seen | set(selections))}", (owner,))
+                self.complain(
+                    f"a condition is given to '{owner}', which is no test nor selection{did_you_mean(owner, seen | set(selections))}",
+                    (owner,),
+                )
         return tests
 
     def criteria(self, tests: Mapping[str, Test], vocabulary: Vocabulary) -> dict[str, Criterion]:
-        labels = dict(self.rows("label", 2))
-        sources = dict(self.rows("source", 2))
+        labels, sources, kinds = self.pairs("label"), self.pairs("source"), self.pairs("kind")
         clauses: dict[str, set[str]] = {}
         for criterion, clause in self.rows("cites", 2):
             clauses.setdefault(criterion, set()).add(clause)
-        kinds = {criterion: kind for criterion, kind in self.rows("kind", 2)}
         members, numbers = self.members()
         found = {}
         for (name,) in self.program.facts("asked", 1):
@@ -320,7 +334,7 @@ class _Loader:
         clauses: dict[str, list[str]] = {}
         for reading, clause in self.rows("reading_of", 2):
             clauses.setdefault(reading, []).append(clause)
-        defaults, whys, confidences = (dict(self.rows(name, 2)) for name in ("default", "why", "confidence"))
+        defaults, whys, confidences = map(self.pairs, ("default", "why", "confidence"))
         return {
             reading: Reading(
                 reading,
@@ -339,18 +353,33 @@ class _Loader:
         for criterion in criteria.values():
             if criterion.kind == "undefined":
                 known = [row[0] for row in self.rows("label", 2)]
-                self.complain(f"'{criterion.id}' is asked but defined nowhere{did_you_mean(criterion.id, known)}", (criterion.id.split("(")[0], criterion.id))
+                self.complain(
+                    f"'{criterion.id}' is asked but defined nowhere{did_you_mean(criterion.id, known)}",
+                    (criterion.id.split("(")[0], criterion.id),
+                )
             for member in criterion.members:
-                if criterion.kind == "by_reading" and member.detail[1] not in readings.get(member.detail[0], _NO_READING).options:
-                    self.complain(f"'{criterion.id}' goes by the undeclared reading or option {' '.join(member.detail)}", (criterion.id, *member.detail))
+                if (
+                    criterion.kind == "by_reading"
+                    and member.detail[1] not in readings.get(member.detail[0], _NO_READING).options
+                ):
+                    self.complain(
+                        f"'{criterion.id}' goes by the undeclared reading or option {' '.join(member.detail)}",
+                        (criterion.id, *member.detail),
+                    )
         for reading in readings.values():
             if reading.default not in reading.options:
-                self.complain(f"reading {reading.id}: its default '{reading.default}' is no option of it", (reading.id, reading.default))
+                self.complain(
+                    f"reading {reading.id}: its default '{reading.default}' is no option of it",
+                    (reading.id, reading.default),
+                )
         for concept in vocabulary.derived:
             from .derived import FORMULAS
 
             if concept not in FORMULAS:
-                self.complain(f"no formula is known for the derived quantity '{concept}'{did_you_mean(concept, FORMULAS)}", (concept,))
+                self.complain(
+                    f"no formula is known for the derived quantity '{concept}'{did_you_mean(concept, FORMULAS)}",
+                    (concept,),
+                )
 
     def raise_problems(self) -> None:
         if not self.found:

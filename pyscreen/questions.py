@@ -13,7 +13,7 @@ from fractions import Fraction
 from .dates import Duration, parse_duration
 from .engine import Term, text_of
 from .errors import did_you_mean
-from .quantities import parse_quantity
+from .quantities import Scale, parse_quantity
 from .vocabulary import KINDS, Vocabulary
 
 ORDERED = ("below", "at_most", "above", "at_least", "equals")
@@ -111,9 +111,20 @@ _SUMMARIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "daily_dose": (("therapy",), (*ORDERED, "between")),
     "unchanged": (("therapy",), ("at_least",)),
     "time_since": (("finding", "procedure", "event", "measurement"), ORDERED),
+    "time_between": (("finding", "procedure", "event", "measurement"), ORDERED),
+    "fall": (("measurement",), ORDERED),
+    "rise": (("measurement",), ORDERED),
+    "relative_fall": (("measurement",), ORDERED),
+    "relative_rise": (("measurement",), ORDERED),
 }
-_ARGUMENTS: Mapping[str, tuple[str, ...]] = {"latest": ("", "lowest", "highest"), "count": ("", "drugs", "classes")}
+CHANGES = ("fall", "rise", "relative_fall", "relative_rise")
+_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "latest": ("", "lowest", "highest"),
+    "count": ("", "drugs", "classes"),
+    **dict.fromkeys(CHANGES, ("", "previous", "extreme")),
+}
 _COUNTED = ("each_of_latest", "consecutive")
+_OF_THE_NEWEST = ("latest", *_COUNTED, *CHANGES)
 
 _CONDITIONS: Mapping[str, tuple[str, ...]] = {
     # condition: the kinds of item it may be put to
@@ -127,6 +138,8 @@ _CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "for": ("therapy",),
     "with": ("therapy", "event", "finding", "measurement", "procedure"),
     "after": ("therapy", "event", "finding", "measurement", "procedure"),
+    "near": ("therapy", "event", "finding", "measurement", "procedure"),
+    "age": ("therapy", "event", "finding", "measurement", "procedure"),
     "method": ("measurement", "finding"),
     "value": ("measurement",),
 }
@@ -165,10 +178,17 @@ class Questions:
             return None
         what = _compared_with(selection, summary.name)
         if comparison.name not in operators or (what == "presence") is not (comparison.name in ("present", "absent")):
-            self.complain(f"test {name}: '{summary.name}' of a {selection.kind} cannot be compared by '{comparison}'", words)
+            self.complain(
+                f"test {name}: '{summary.name}' of a {selection.kind} cannot be compared by '{comparison}'", words
+            )
             return None
         compared = self.comparison(comparison, what, selection, words)
         if argument is None or compared is None:
+            return None
+        if selection.condition("newest") and summary.name not in _OF_THE_NEWEST:
+            self.complain(
+                f"test {name}: 'newest' does not fit the summary '{summary.name}', which looks at every item", words
+            )
             return None
         family = "|".join((_key(selection), summary.name, str(argument)))
         return Test(str(name), selection, summary.name, argument, compared, family)
@@ -183,7 +203,9 @@ class Questions:
             return None
         if text in _ARGUMENTS.get(summary.name, ("",)):
             return text
-        self.complain(f"'{summary}': no such way to sum up{did_you_mean(text, _ARGUMENTS.get(summary.name, ()))}", words)
+        self.complain(
+            f"'{summary}': no such way to sum up{did_you_mean(text, _ARGUMENTS.get(summary.name, ()))}", words
+        )
         return None
 
     def selection(self, owner: str, items: Term, words: tuple[str, ...]) -> Selection | None:
@@ -216,7 +238,10 @@ class Questions:
             return Selection("sex", str(items.args[0]), str(items.args[0]))
         if items.name not in KINDS or len(items.args) != 1:
             known = (*KINDS, "sex", *self.selections)
-            self.complain(f"{owner} asks about '{items}', which is no kind of item nor a selection{did_you_mean(items.name, known)}", words)
+            self.complain(
+                f"{owner} asks about '{items}', which is no kind of item nor a selection{did_you_mean(items.name, known)}",
+                words,
+            )
             return None
         target = items.args[0]
         if items.name == "therapy":
@@ -224,7 +249,10 @@ class Questions:
         concept = str(target)
         labels = self.vocabulary.labels(items.name)
         if concept not in labels:
-            self.complain(f"{owner} asks about the undeclared {items.name} '{concept}'{self._hint(concept, items.name)}", (*words, concept))
+            self.complain(
+                f"{owner} asks about the undeclared {items.name} '{concept}'{self._hint(concept, items.name)}",
+                (*words, concept),
+            )
             return None
         return Selection(items.name, concept, labels[concept])
 
@@ -241,13 +269,19 @@ class Questions:
             names = [str(name) for name in rest.args] if isinstance(rest, Term) and not rest.name else [str(rest)]
             for name in names:
                 if name not in self.vocabulary.labels("therapy"):
-                    self.complain(f"{owner} excepts the undeclared drug or class '{name}'{self._hint(name, 'therapy')}", (*words, name))
+                    self.complain(
+                        f"{owner} excepts the undeclared drug or class '{name}'{self._hint(name, 'therapy')}",
+                        (*words, name),
+                    )
                     return None
                 left_out |= self.vocabulary.members(name)
             label_of_rest = " other than " + ", ".join(self.vocabulary.label("therapy", name) for name in names)
         concept = str(whole)
         if concept not in self.vocabulary.labels("therapy"):
-            self.complain(f"{owner} asks about the undeclared drug or class '{concept}'{self._hint(concept, 'therapy')}", (*words, concept))
+            self.complain(
+                f"{owner} asks about the undeclared drug or class '{concept}'{self._hint(concept, 'therapy')}",
+                (*words, concept),
+            )
             return None
         members = self.vocabulary.members(concept) - left_out
         if not members:
@@ -314,7 +348,7 @@ class Questions:
         try:
             return parse_duration(str(term.args[0]))
         except (ValueError, IndexError):
-            self.complain(f"{owner}: '{term}' needs a duration such as \"28 d\", \"12 wk\", \"6 mo\", \"18 a\"", words)
+            self.complain(f'{owner}: \'{term}\' needs a duration such as "28 d", "12 wk", "6 mo", "18 a"', words)
             return None
 
     def _lasting(self, owner: str, base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
@@ -336,6 +370,19 @@ class Questions:
         comparison = self.comparison(_term(term.args[1]), "duration", other.selection, words)
         return None if comparison is None else Condition("with", selection=other.selection, comparison=comparison)
 
+    def _near(self, owner: str, _base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        other = self._other(term, words)
+        duration = self._duration(owner, Term(term.name, term.args[1:]), words)
+        return (
+            None
+            if other is None or duration is None
+            else Condition("near", duration=duration, selection=other.selection)
+        )
+
+    def _age(self, owner: str, base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        comparison = self.comparison(_term(term.args[0]) if term.args else term, "duration", base, words)
+        return None if comparison is None else Condition("age", comparison=comparison)
+
     def _after(self, owner: str, _base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
         return self._other(term, words)
 
@@ -346,7 +393,9 @@ class Questions:
         selection = self.selection(str(term), target, words)
         return None if selection is None else Condition(term.name, selection=selection)
 
-    def comparison(self, term: Term, what: str, selection: Selection | None, words: tuple[str, ...]) -> Comparison | None:
+    def comparison(
+        self, term: Term, what: str, selection: Selection | None, words: tuple[str, ...]
+    ) -> Comparison | None:
         """Return the typed comparison of `what`: value, dose, duration, count, or nothing (present, absent)."""
         if what == "presence":
             return Comparison(term.name)
@@ -361,7 +410,9 @@ class Questions:
                 self.complain(f"{words[0] or 'a test'}: {error}", (*words, str(arg)))
                 return None
         if term.name == "between" and thresholds[0].duration is None and thresholds[0].number > thresholds[1].number:
-            self.complain(f"impossible interval {term}: the lower end is above the upper one", (*words, *map(str, term.args)))
+            self.complain(
+                f"impossible interval {term}: the lower end is above the upper one", (*words, *map(str, term.args))
+            )
             return None
         return Comparison(term.name, tuple(thresholds))
 
@@ -379,6 +430,8 @@ class Questions:
             return _dose_threshold(text)
         assert selection is not None
         scale = self.vocabulary.quantities[selection.concept].scale
+        if what in ("difference", "percentage"):
+            return _difference_threshold(text, what, scale)
         if text in scale.grades:
             return Threshold(text, scale.grades[text], scale.unit)
         comparator, number, unit = parse_quantity(text)
@@ -389,9 +442,21 @@ class Questions:
         return Threshold(text, scale.to_canonical(number, unit), scale.unit)
 
 
+def _difference_threshold(text: str, what: str, scale: Scale) -> Threshold:
+    """A difference has the unit's factor but not its offset; a relative one is in per cent."""
+    comparator, number, unit = parse_quantity(text)
+    if comparator:
+        raise ValueError(f"'{text}' holds a comparison sign; the comparison is said by its name")
+    if what == "difference":
+        return Threshold(text, scale.to_canonical(number, unit) - scale.to_canonical(Fraction(0), unit), scale.unit)
+    if unit != "%":
+        raise ValueError(f"'{text}': a relative change is in per cent, such as \"10 %\"")
+    return Threshold(text, number, unit)
+
+
 def _dose_threshold(text: str) -> Threshold:
     _, number, unit = parse_quantity(text)
-    if unit not in DOSE_UNITS:
+    if unit is None or unit not in DOSE_UNITS:
         raise ValueError(f"'{text}' is no daily dose; expected one of {', '.join(DOSE_UNITS)}")
     factor, canonical = DOSE_UNITS[unit]
     return Threshold(text, number * factor, canonical)
@@ -406,8 +471,10 @@ def _compared_with(selection: Selection, summary: str) -> str:
     """Say what a summary is compared with."""
     if summary == "count":
         return "count"
-    if summary in ("unchanged", "time_since"):
+    if summary in ("unchanged", "time_since", "time_between"):
         return "duration"
+    if summary in CHANGES:
+        return "percentage" if summary.startswith("relative") else "difference"
     if summary == "daily_dose":
         return "dose"
     return "value" if selection.kind == "measurement" and summary != "some" else "presence"

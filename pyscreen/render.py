@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import engine
 from .explain import BLOCKS, HELPS, NONE, OPEN, effect
 from .knowledge import Need
-from .screening import ELIGIBLE, INELIGIBLE, Screening, Verdict
+from .screening import ELIGIBLE, Screening, Verdict
 from .whatif import LEVELS, Plan, Step, WhatIf
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def _common(verdicts: list[Verdict], part: str) -> list[Need]:
 
 
 def _cohort_needs(page: _Page, screening: Screening, verdict: Verdict, several: bool) -> None:
-    shared = [n for part in ("failing", "open") for n in _common(list(screening.verdicts.values()), part)] if several else []
+    shared = (
+        [n for part in ("failing", "open") for n in _common(list(screening.verdicts.values()), part)] if several else []
+    )
     failing = [need for need in verdict.failing if need not in shared]
     unsettled = [need for need in verdict.open if need not in shared]
     _needs(page, screening, f"{verdict.cohort.code} {verdict.cohort.label}: not met", failing, BLOCKS)
@@ -94,30 +97,47 @@ def _needs(page: _Page, screening: Screening, title: str, needs: Iterable[Need],
 
 def _grounds(screening: Screening, criterion: str) -> Iterator[str]:
     """Yield what the record says, or does not say, about the tests that decide a criterion; the few first of them."""
-    tests = screening.deciding_tests(criterion)
-    said = []
-    unsaid = []
-    for test in tests:
+    said: dict[str, None] = {}
+    unsaid: dict[str, None] = {}
+    for test in screening.deciding_tests(criterion):
         given = screening.answers[test]
-        label = screening.kb.criteria[test].label
         if given.evidence:
             shown = "; ".join(map(str, given.evidence[:_MOST_EVIDENCE]))
-            said.append(shown + (f" - {given.why}" if given.why else ""))
-        elif test != criterion or given.why:
-            unsaid.append(label if given.why in ("", "not recorded") else f"{label} - {given.why}")
-    yield from dict.fromkeys(said[:_MOST_EVIDENCE])
-    if unsaid and unsaid != [screening.kb.criteria[criterion].label]:
-        more = f" and {len(unsaid) - 4} more" if len(unsaid) > 4 else ""
-        yield "not recorded: " + "; ".join(dict.fromkeys(unsaid[:4])) + more
-    elif unsaid:
+            said[f"{shown} - {given.why}" if given.why else shown] = None
+        else:
+            label = _SUFFIX.sub("", screening.kb.criteria[test].label)
+            unsaid[label if given.why in ("", "not recorded") else f"{label} ({given.why})"] = None
+    yield from list(said)[:_MOST_EVIDENCE]
+    yield from _scores(screening, criterion)
+    if list(unsaid) == [screening.kb.criteria[criterion].label]:
         yield "not recorded"
+    elif unsaid:
+        more = f" and {len(unsaid) - 2} more" if len(unsaid) > 2 else ""
+        yield f"not recorded: {'; '.join(list(unsaid)[:2])}{more}"
+
+
+_SUFFIX = re.compile(r" \((no older than [^()]*|of any age)\)$")
+
+
+def _scores(screening: Screening, criterion: str) -> Iterator[str]:
+    """Yield where each score that is asked stands."""
+    for name in screening.path(criterion):
+        node = screening.kb.criteria[name]
+        if node.kind == "points":
+            yield f"{node.label}: {_standing(*screening.points(name))}"
+
+
+def _standing(certain: int, possible: int) -> str:
+    return f"{certain} certain, {possible} possible"
 
 
 def _readings(page: _Page, screening: Screening, verdicts: list[Verdict]) -> None:
     lines: dict[tuple[str, str], list[str]] = {}
     for verdict in verdicts:
         for dependence in verdict.depends_on:
-            lines.setdefault((dependence.reading, dependence.option), []).append(f"{verdict.cohort.code} {dependence.verdict}")
+            lines.setdefault((dependence.reading, dependence.option), []).append(
+                f"{verdict.cohort.code} {dependence.verdict}"
+            )
     if not lines:
         return
     page.line()
@@ -125,7 +145,10 @@ def _readings(page: _Page, screening: Screening, verdicts: list[Verdict]) -> Non
     for (name, option), changes in lines.items():
         reading = screening.kb.readings[name]
         now = reading.options[screening.readings[name]]
-        page.item(f"  {name:<14} ", f"{reading.question} Read here: {now}. If read as '{reading.options[option]}': {', '.join(changes)}.")
+        page.item(
+            f"  {name:<14} ",
+            f"{reading.question} Read here: {now}. If read as '{reading.options[option]}': {', '.join(changes)}.",
+        )
 
 
 def _notes(page: _Page, screening: Screening) -> None:
@@ -149,7 +172,11 @@ def screening_json(screening: Screening, cohorts: Iterable[Verdict] | None = Non
         **_head("screening", screening),
         "verdicts": [_verdict_json(screening, verdict) for verdict in verdicts],
         "conflicts": [{"message": n.message, "source": n.id} for n in screening.conflicts],
-        "notes": [{"kind": n.kind, "message": n.message, "source": n.id} for n in screening.record.notes if n.kind != "conflict"],
+        "notes": [
+            {"kind": n.kind, "message": n.message, "source": n.id}
+            for n in screening.record.notes
+            if n.kind != "conflict"
+        ],
         "disclaimer": DISCLAIMER,
     }
 
@@ -220,7 +247,9 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
     page = _Page(width)
     root = found.graph["cohort"]
     verdict = screening.verdicts[root]
-    page.line(f"{screening.record.id}, {screening.day}: {verdict.cohort.code} {verdict.cohort.label} - {_status(verdict)}")
+    page.line(
+        f"{screening.record.id}, {screening.day}: {verdict.cohort.code} {verdict.cohort.label} - {_status(verdict)}"
+    )
     tree = _Tree(screening, found, everything, page)
     for role, title in (("requires", "Requirements"), ("excludes", "Exclusions (absent is good)")):
         edges = [(child, data) for _, child, data in found.out_edges(root, data=True) if data["role"] == role]
@@ -259,7 +288,8 @@ class _Tree:
         tags = [clause or " ".join(data["clauses"]), *readings]
         tag = "".join(f" [{text}]" for text in tags if text)
         seen = target in self.shown and bool(self.found.out_degree(target))
-        self.page.item(f"{indent}{mark} ", f"{prefix}{label}{tag}{' (see above)' if seen else ''}", extra=2)
+        rest = " (see above)" if seen else self._missing(shown)
+        self.page.item(f"{indent}{mark} ", f"{prefix}{label}{tag}{rest}", extra=2)
         self._evidence(shown, depth)
         self.shown.add(target)
         if not seen:
@@ -287,8 +317,14 @@ class _Tree:
                 return child, reading, option
         return None
 
+    def _missing(self, data: dict[str, Any]) -> str:
+        """Say behind a label what is missing, where there is no evidence to say it under."""
+        return f" - {data['why']}" if data.get("why") and not data["evidence"] else ""
+
     def _evidence(self, data: dict[str, Any], depth: int) -> None:
         indent = "  " * depth + "    "
+        if data["kind"] == "points":
+            self.page.line(indent + _standing(data["points_certain"], data["points_possible"]))
         evidence = data.get("evidence", [])
         for item in evidence[:_MOST_EVIDENCE]:
             source = f" [{item['source']}]" if item["source"] else ""
@@ -296,7 +332,7 @@ class _Tree:
             self.page.item(indent, f"{item['text']}{day}{source}")
         if len(evidence) > _MOST_EVIDENCE:
             self.page.line(f"{indent}and {len(evidence) - _MOST_EVIDENCE} more")
-        if data.get("why"):
+        if evidence and data["why"]:
             self.page.item(indent, f"unknown: {data['why']}")
 
     def _children(self, name: str, flipped: bool, depth: int) -> None:
@@ -382,7 +418,11 @@ def graphml(found: nx.DiGraph[str]) -> str:
 
 def _xml_text(text: str) -> str:
     """Leave out characters that XML cannot hold."""
-    return "".join(c for c in text if c in "\t\n" or (ord(c) >= 32 and not 0xD800 <= ord(c) < 0xE000 and ord(c) not in (0xFFFE, 0xFFFF)))
+    return "".join(
+        c
+        for c in text
+        if c in "\t\n" or (ord(c) >= 32 and not 0xD800 <= ord(c) < 0xE000 and ord(c) not in (0xFFFE, 0xFFFF))
+    )
 
 
 def _evidence_text(item: dict[str, Any]) -> str:
@@ -396,7 +436,8 @@ def _node_text(data: dict[str, Any]) -> str:
 
 
 def _edge_text(data: dict[str, Any]) -> str:
-    return {"excludes": "excludes", "none_of": "not", "by_reading": data["detail"], "points": data["detail"]}.get(data["role"], "")
+    words = {"excludes": "excludes", "none_of": "not", "by_reading": data["detail"], "points": data["detail"]}
+    return str(words.get(data["role"], ""))
 
 
 def _dot_text(text: str) -> str:
@@ -404,7 +445,13 @@ def _dot_text(text: str) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    text = text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;").replace("#", "&num;")
+    text = (
+        text.replace("&", "&amp;")
+        .replace('"', "&quot;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("#", "&num;")
+    )
     return text.replace("\n", "<br/>")
 
 
@@ -438,7 +485,9 @@ def _plan(page: _Page, screening: Screening, plan: Plan, number: int, of: int) -
         page.item("    - ", f"Wait until {plan.day}: {waiting}")
     for step in plan.steps:
         concepts = "; ".join(step.about)
-        page.item("    - ", f"{step.label}: {concepts} [{LEVELS[step.level]}, {step.remedy}; {', '.join(step.clauses)}]")
+        page.item(
+            "    - ", f"{step.label}: {concepts} [{LEVELS[step.level]}, {step.remedy}; {', '.join(step.clauses)}]"
+        )
         for aim in step.aims:
             page.item("        ", f"it must show{'' if aim.yes else ' that this is not so'}: {aim.label}")
 
@@ -511,7 +560,9 @@ class _Page:
 
     def item(self, lead: str, text: str, extra: int = 0) -> None:
         hang = " " * (len(lead) + extra)
-        wrapped = textwrap.wrap(_plain(text), self.width, initial_indent=lead, subsequent_indent=hang, break_on_hyphens=False)
+        wrapped = textwrap.wrap(
+            _plain(text), self.width, initial_indent=lead, subsequent_indent=hang, break_on_hyphens=False
+        )
         self.lines += wrapped or [lead.rstrip()]
 
     def text(self) -> str:

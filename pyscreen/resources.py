@@ -24,6 +24,7 @@ _BOM = b"\xef\xbb\xbf"
 _FHIR_JSON = re.compile(rb'"resourceType"\s*:')
 _FHIR_XML = b"http://hl7.org/fhir"
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_ID = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
 _BYTE = re.compile(r" \(byte (?P<byte>[0-9]+)\)$")
 
 
@@ -425,7 +426,9 @@ class File:
             self._open(raw, place, depth)
         elif head.resource_type in READ:
             body = self.decode(raw, READ[head.resource_type], place)
-            if body is not None:
+            if body is not None and not _ID.fullmatch(body.id):
+                self.problem("Expected an id of at most 100 characters on one line", place.at("id"))
+            elif body is not None:
                 self.found.append(Found(body, place, url))
         else:
             self.unread[head.resource_type] += 1

