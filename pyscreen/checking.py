@@ -46,6 +46,10 @@ PREDICATES: Mapping[str, tuple[int, ...]] = {
 _TALK = frozenset(("label", "source", "clause", "reading", "option", "why", "current", "obtain", "manage", "code", "outcome"))
 # What a record's doses are computed with, though no criterion names it.
 _DOSE_INPUTS = ("weight",)
+# With these, that nobody can enter a cohort is their consequence, and not worth a finding of its own.
+_DEFORMED = frozenset(
+    ("cycle", "hole", "overlap", "two_readings", "number", "two_kinds", "undefined", "reserved", "not_a_fact", "misspelt")
+)
 _REFERENCE_DAY = date(2001, 1, 1)
 
 
@@ -94,7 +98,7 @@ _WORDINGS: Mapping[str, _Wording] = {
     "item_twice": _Wording("'{what}' is an item of '{where}' twice, so that it counts twice", ("item",), last=True),
     "hole": _Wording("'{where}' is nothing under the option '{what}' of its reading, so that it has no status then", ("by_reading",), at="where"),
     "overlap": _Wording("'{where}' is two criteria under one option; '{what}' is the second", ("by_reading",)),
-    "two_readings": _Wording("'{where}' goes by two readings; '{what}' is the second", ("by_reading",), last=True),
+    "two_readings": _Wording("'{where}' goes by two readings; '{what}' is the second", ("by_reading",)),
     "no_test": _Wording("'{what}' is no test, so that '{where}' cannot put it in doubt", ("doubt",)),
     "unobtainable": _Wording("nothing says by which act the {where} '{what}' is found out (obtain)", ("{where}", "drug", "class")),
     "twice": _Wording("the {where} of '{what}' is said twice, differently", ("{where}",), last=True),
@@ -145,9 +149,8 @@ class _Checker:
         return _resolved(str(self.root / folder)) in _resolved(place.file).parents
 
     def findings(self) -> Iterator[Finding]:
-        derived = list(self._derived())
+        derived = [*self._derived(), *self._predicates()]
         yield from derived
-        yield from self._predicates()
         yield from self._left_out()
         try:
             kb = knowledge.load(self.main.parent.name, self.root)
@@ -156,7 +159,7 @@ class _Checker:
             return
         yield from self._same_tests(kb)
         yield from self._impossible_durations(kb)
-        if not any(finding.kind == "cycle" for finding in derived):
+        if not any(finding.kind in _DEFORMED for finding in derived):
             yield from _Entrance(kb, self).findings()
 
     # ---- what check.lp derives ---------------------------------------------------------------------------------------
@@ -213,6 +216,7 @@ class _Checker:
             if not score:
                 continue
             score += 1000 * (statement.predicate in predicates) - 0.5 * (statement.predicate in ("label", "source"))
+            score += 0.3 * statement.text.startswith(f"{statement.predicate}({words[0]}")
             if best is None or score > best[0] or (last and score == best[0]):
                 best = (score, statement)
         return best[1] if best else None
@@ -422,7 +426,7 @@ def _plain_words(criterion: str) -> tuple[str, ...]:
 
 def _name(value: Term | str | int) -> str:
     """Return a term as people read it: a pair by its words, a test asked twice for its age by its own name."""
-    if isinstance(value, Term) and not value.name:
+    if isinstance(value, Term) and not value.name and len(value.args) > 1:
         return " ".join(map(str, value.args))
     return _unwrapped(str(value))
 

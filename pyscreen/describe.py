@@ -35,7 +35,7 @@ _WIDTH = 100
 _DEEPEST = 3
 _MOST_MEMBERS = 30
 _MOST_USERS = 12
-_BRACKETS = re.compile(r"\[[a-z][^\]]*(?:\[[^\]]*\][^\]]*)*\]$|\[[a-z][^\]]*\](?=:|,)")
+_BRACKETS = re.compile(r"\[[a-z]\w*\((?:[^\[\]]|\[[^\[\]]*\])*\)\]")
 _STUCK = "\0"
 
 
@@ -73,7 +73,9 @@ class _Page:
         """Write a text wrapped under itself; an id in brackets stays whole."""
         whole = _BRACKETS.sub(lambda found: found[0].replace(" ", _STUCK), text)
         hang = " " * len(lead)
-        wrapped = textwrap.wrap(whole, _WIDTH, initial_indent=lead, subsequent_indent=hang, break_on_hyphens=False, break_long_words=False)
+        wrapped = textwrap.wrap(
+            whole, _WIDTH, initial_indent=lead, subsequent_indent=hang, break_on_hyphens=False, break_long_words=False
+        )
         self.lines += [line.replace(_STUCK, " ") for line in wrapped]
 
     def listed(self, lead: str, texts: Iterable[str], most: int = _MOST_MEMBERS) -> None:
@@ -364,14 +366,14 @@ class _Guide:
         for line in _header(path):
             page.item("  ", line)
         things: dict[tuple[int, str], list[str]] = {}
-        for line, words, name in self._things_in(path):
-            things.setdefault((line, words), []).append(name)
+        for number, words, thing in self._things_in(path):
+            things.setdefault((number, words), []).append(thing)
         if things:
             page.line()
             page.line("  defines, from line")
-        for (line, words), names in sorted(things.items()):
+        for (number, words), names in sorted(things.items()):
             more = f" and {len(names) - 1} more like it" if len(names) > 1 else ""
-            page.item(f"  {line:>5}  ", f"{words} [{names[0]}]{more}")
+            page.item(f"  {number:>5}  ", f"{words} [{names[0]}]{more}")
         yield page
 
     def _things_in(self, path: Path) -> Iterator[tuple[int, str, str]]:

@@ -37,7 +37,7 @@ from .codebook import (
 from .dates import Duration, parse_when, shift
 from .doses import parse_dose
 from .errors import RecordError, did_you_mean
-from .form import SECTIONS
+from .form import SECTIONS, UNKNOWN
 from .quantities import parse_quantity
 from .record import Note
 from .resources import (
@@ -366,16 +366,23 @@ class _Reader:
             return self.stated(sense, present(value), {**when, "stated": when["date"]}, where)
         number = self.number(sense.concept, value, place)
         if number is None:
+            if value.valued:
+                self.unreadable(sense, when, where)
             return False
         refused = self.refused(sense.concept, *number)
         if refused:
             self.note("unmapped", f"{words_of(value.code)}: {refused}", where)
+            self.unreadable(sense, when, where)
         else:
             limits = limits_of(value.reference_range, number[1])
             said = {"value": number[0], "unit": number[1] or None, "date": when["date"], "time": when["time"]}
             item = {**said, "method": sense.method, **limits}
             self.add("measurement", sense.concept, item, where)
         return True
+
+    def unreadable(self, sense: Sense, when: Item, where: str) -> None:
+        """Add that something was measured, lest an older value pass for the latest."""
+        self.add("measurement", sense.concept, {"value": UNKNOWN, **when, "method": sense.method}, where)
 
     def refused(self, concept: str, text: str, unit: str) -> str:
         """Return why a value cannot stand on the quantity's scale, or nothing."""

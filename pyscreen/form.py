@@ -52,6 +52,10 @@ Side = Literal["left", "right", "both"]
 Sex = Literal["female", "male"]
 
 
+UNKNOWN = "unknown"
+"""The value of something that was measured but cannot be read: a later value than the one before, of whatever size."""
+
+
 class WrittenMeasurement(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A value of a quantity."""
 
@@ -59,8 +63,8 @@ class WrittenMeasurement(Struct, kw_only=True, forbid_unknown_fields=True, omit_
     value: Annotated[
         Amount,
         Meta(
-            description="a number, with or without its unit, or a grade; '<20' and '>=100' are bounds",
-            examples=[22, "22 10*9/L", "<20 [IU]/mL", "1:80"],
+            description="a number, with or without its unit, or a grade; '<20' is a bound; 'unknown' is unreadable",
+            examples=[22, "22 10*9/L", "<20 [IU]/mL", "1:80", "unknown"],
         ),
     ]
     unit: Annotated[Text | None, Meta(description="the unit (UCUM), if not in the value", examples=["10*9/L"])] = None

@@ -171,10 +171,10 @@ class Questions:
         argument = self._argument(summary, words)
         kinds, operators = _SUMMARIES.get(summary.name, ((), ()))
         if not kinds:
-            self.complain(f"test {name}: no such summary '{summary}'{did_you_mean(summary.name, _SUMMARIES)}", words)
+            self.complain(f"test {name}: no such summary '{summary}'{did_you_mean(summary.name, _SUMMARIES)}", (*words, summary.name))
             return None
         if selection.kind not in kinds:
-            self.complain(f"test {name}: a {selection.kind} cannot be summed up by '{summary.name}'", words)
+            self.complain(f"test {name}: a {selection.kind} cannot be summed up by '{summary.name}'", (*words, summary.name))
             return None
         what = _compared_with(selection, summary.name)
         if comparison.name not in operators or (what == "presence") is not (comparison.name in ("present", "absent")):

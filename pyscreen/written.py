@@ -23,6 +23,7 @@ from .errors import Problem, RecordError
 from .form import (
     CLOSABLE,
     SECTIONS,
+    UNKNOWN,
     Amount,
     WrittenConsent,
     WrittenEvent,
@@ -534,6 +535,8 @@ class _Reader:
 
 
 def _value(text: str, unit: str | None, scale: Scale, default: str | None) -> tuple[Interval, str | None]:
+    if text == UNKNOWN:
+        return Interval(None, None), unit or default or scale.unit
     if text in scale.grades:
         return Interval.exactly(scale.grades[text]), None
     if len(re.split(r"[^0-9.,eE+-]", text.lstrip("<>=≤≥ "), maxsplit=1)[0]) > _LONGEST_NUMBER:

@@ -353,10 +353,13 @@ def test_numbers_are_exactly_those_written(text: str) -> None:
         ("88020-3", {"valueCodeableConcept": concept(text="NYHA II-III")}, "cannot be read as measurement nyha_class"),
     ],
 )
-def test_values_that_cannot_be_read_are_listed(code: str, value: Json, reason: str) -> None:
-    (note,) = noted(observation(f"loinc {code}", **value))
-    assert note.startswith(f"unmapped: (loinc {code}): ")
-    assert reason in note
+def test_values_that_cannot_be_read_are_listed_and_stand_as_unknown(code: str, value: Json, reason: str) -> None:
+    """Else an older value would pass for the latest; without any value nothing was measured."""
+    written, (note,) = read(observation(f"loinc {code}", **value))
+    assert note.message.startswith(f"(loinc {code}): ")
+    assert note.kind == "unmapped"
+    assert reason in note.message
+    assert [item["value"] for item in written.get("measurements", [])] == (["unknown"] if value else [])
 
 
 @pytest.mark.parametrize(
