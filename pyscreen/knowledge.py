@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -229,7 +230,7 @@ class _Loader:
         return {row[0]: row[1] for row in self.rows(name, 2)}
 
     def knowledge_base(self) -> KnowledgeBase:
-        vocabulary = read_vocabulary(self.program)
+        vocabulary = self.vocabulary()
         tests = self.tests(vocabulary)
         criteria = self.criteria(tests, vocabulary)
         readings = self.readings()
@@ -257,6 +258,15 @@ class _Loader:
             criteria=criteria,
             tests=tests,
         )
+
+    def vocabulary(self) -> Vocabulary:
+        try:
+            return read_vocabulary(self.program)
+        except KnowledgeBaseError as error:
+            for problem in error.problems:
+                self.complain(problem.message, tuple(word.strip("':,") for word in problem.message.split()))
+            self.raise_problems()
+            raise
 
     def needs(self, cohort: str) -> list[Need]:
         return _ordered(
@@ -355,7 +365,7 @@ class _Loader:
                 known = [row[0] for row in self.rows("label", 2)]
                 self.complain(
                     f"'{criterion.id}' is asked but defined nowhere{did_you_mean(criterion.id, known)}",
-                    (criterion.id.split("(")[0], criterion.id),
+                    tuple(re.findall(r"\w+", criterion.id)),
                 )
             for member in criterion.members:
                 if (

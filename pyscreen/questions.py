@@ -171,15 +171,18 @@ class Questions:
         argument = self._argument(summary, words)
         kinds, operators = _SUMMARIES.get(summary.name, ((), ()))
         if not kinds:
-            self.complain(f"test {name}: no such summary '{summary}'{did_you_mean(summary.name, _SUMMARIES)}", (*words, summary.name))
+            hint = did_you_mean(summary.name, _SUMMARIES)
+            self.complain(f"test {name}: no such summary '{summary}'{hint}", (*words, summary.name))
             return None
         if selection.kind not in kinds:
-            self.complain(f"test {name}: a {selection.kind} cannot be summed up by '{summary.name}'", (*words, summary.name))
+            message = f"test {name}: a {selection.kind} cannot be summed up by '{summary.name}'"
+            self.complain(message, (*words, summary.name))
             return None
         what = _compared_with(selection, summary.name)
         if comparison.name not in operators or (what == "presence") is not (comparison.name in ("present", "absent")):
             self.complain(
-                f"test {name}: '{summary.name}' of a {selection.kind} cannot be compared by '{comparison}'", words
+                f"test {name}: '{summary.name}' of a {selection.kind} cannot be compared by '{comparison}'",
+                (*words, comparison.name),
             )
             return None
         compared = self.comparison(comparison, what, selection, words)

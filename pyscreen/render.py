@@ -473,7 +473,8 @@ def whatif_text(screening: Screening, answers: Iterable[WhatIf], width: int = 10
         if answer.bar is not None:
             _bar(page, screening, answer)
     page.line()
-    page.line(f"A step may turn out otherwise than the plan needs; then screen again. {DISCLAIMER}")
+    page.line("Behind each question stands the answer that the plan needs; if it turns out otherwise, screen again.")
+    page.line(DISCLAIMER)
     return page.text()
 
 
@@ -484,12 +485,10 @@ def _plan(page: _Page, screening: Screening, plan: Plan, number: int, of: int) -
     for waiting in plan.waits:
         page.item("    - ", f"Wait until {plan.day}: {waiting}")
     for step in plan.steps:
-        concepts = "; ".join(step.about)
-        page.item(
-            "    - ", f"{step.label}: {concepts} [{LEVELS[step.level]}, {step.remedy}; {', '.join(step.clauses)}]"
-        )
+        page.item("    - ", f"{step.label} ({LEVELS[step.level]})")
         for aim in step.aims:
-            page.item("        ", f"it must show{'' if aim.yes else ' that this is not so'}: {aim.label}")
+            label = _SUFFIX.sub("", aim.label)
+            page.item("        ", f"{label}: {'yes' if aim.yes else 'no'} [{', '.join(aim.clauses)}]", extra=2)
 
 
 def _count(steps: tuple[Step, ...]) -> str:
@@ -541,7 +540,10 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
                 "remedy": step.remedy,
                 "about": list(step.about),
                 "clauses": list(step.clauses),
-                "aims": [{"test": a.test, "label": a.label, "answer": "yes" if a.yes else "no"} for a in step.aims],
+                "aims": [
+                    {"test": a.test, "label": a.label, "answer": "yes" if a.yes else "no", "clauses": list(a.clauses)}
+                    for a in step.aims
+                ],
             }
             for step in plan.steps
         ],

@@ -29,11 +29,12 @@ _MOST_DATES = 8
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """An answer that a step must bring: the test and whether it must be yes."""
+    """An answer that a step must bring: the test, whether it must be yes, and the clauses that need it."""
 
     test: str
     label: str
     yes: bool
+    clauses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +180,23 @@ class Planner:
         answers: Answers,
     ) -> Step:
         tests = sorted(test for test in changed if self._about.get(test) in concepts)
-        aims = tuple(Aim(test, self.kb.criteria[test].label, changed[test] == "yes") for test in tests)
-        clauses = [n.clause for n in (*cohort.needs, *self.kb.exclusions) if self._leaves[n.criterion] & set(tests)]
+        needs = (*cohort.needs, *self.kb.exclusions)
+        aims = tuple(
+            Aim(
+                test,
+                self.kb.criteria[test].label,
+                changed[test] == "yes",
+                tuple(dict.fromkeys(need.clause for need in needs if test in self._leaves[need.criterion])),
+            )
+            for test in tests
+        )
         kinds = {self.kb.tests[test].selection.kind for test in tests}
         remedy = "attest" if kinds <= {"judgement", "consent"} else "obtain"
         if any(answers[test].truth is not None for test in tests):
             remedy = "manage"
         about = tuple(self._concept_label(concept) for concept in concepts)
-        return Step(act, label, level, remedy, about, aims, tuple(dict.fromkeys(clauses)))
+        clauses = tuple(dict.fromkeys(need.clause for need in needs if any(need.clause in aim.clauses for aim in aims)))
+        return Step(act, label, level, remedy, about, aims, clauses)
 
     @cached_property
     def _acts(self) -> dict[str, tuple[int, str]]:
