@@ -33,8 +33,8 @@ PREDICATES: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("n_of", "current"), (3,)),
     "current_test": (5,),
     **dict.fromkeys(("quantity", "unit", "offset", "grade", "code", "code_method", "act", "manage"), (3,)),
-    **dict.fromkeys(("scale", "finding", "event", "procedure", "judgement", "consent", "drug", "class", "method"), (2,)),
-    **dict.fromkeys(("in_class", "outcome", "obtain"), (2,)),
+    **dict.fromkeys(("finding", "event", "procedure", "judgement", "consent", "drug", "class", "method"), (2,)),
+    **dict.fromkeys(("scale", "in_class", "outcome", "obtain"), (2,)),
     **dict.fromkeys(("derived", "route", "not_systemic"), (1,)),
     "equivalent": (4,),
     **dict.fromkeys(("trial", "cohort", "requires", "reading", "option"), (3,)),
@@ -43,13 +43,12 @@ PREDICATES: Mapping[str, tuple[int, ...]] = {
 }
 
 # Facts that name a thing or speak of it, but ask nothing: a word is not used by standing there.
-_TALK = frozenset(("label", "source", "clause", "reading", "option", "why", "current", "obtain", "manage", "code", "outcome"))
+_TALK = frozenset(("label", "source", "clause", "reading", "option", "why", "current", "obtain", "manage", "outcome"))
 # What a record's doses are computed with, though no criterion names it.
 _DOSE_INPUTS = ("weight",)
 # With these, that nobody can enter a cohort is their consequence, and not worth a finding of its own.
-_DEFORMED = frozenset(
-    ("cycle", "hole", "overlap", "two_readings", "number", "two_kinds", "undefined", "reserved", "not_a_fact", "misspelt")
-)
+_DEFORMED = frozenset(("cycle", "hole", "overlap", "two_readings", "number", "two_kinds", "undefined", "misspelt"))
+_FOREIGN = frozenset(("reserved", "not_a_fact"))
 _REFERENCE_DAY = date(2001, 1, 1)
 
 
@@ -80,15 +79,16 @@ class _Wording(NamedTuple):
     at: str = "what"
 
 
+_NEEDS = ("requires", "general", "excludes")
 _WORDINGS: Mapping[str, _Wording] = {
     "unused": _Wording("the {where} '{what}' is declared, but nothing uses it", ("{where}",)),
     "uncited": _Wording("no criterion that is asked carries out the clause {what} (a {where})", ("clause",)),
-    "misplaced": _Wording("{where} goes with the clause {what}, which is of another cohort or role", ("requires", "excludes", "general")),
+    "misplaced": _Wording("{where} goes with the clause {what}, which is of another cohort or role", _NEEDS),
     "incomplete": _Wording("{where} is without '{what}'", ("reading", "cohort"), at="where"),
     "unlabelled": _Wording("'{what}' ({where}) has no label", ("{where}", "current_test")),
     "unsourced": _Wording("'{what}' ({where}) has no source", ("{where}", "current_test")),
     "undefined": _Wording("'{what}' is asked by {where}, but defined nowhere"),
-    "unreachable": _Wording("'{what}' ({where}) is asked by no cohort, general clause or exclusion", ("{where}", "current_test")),
+    "unreachable": _Wording("'{what}' ({where}) is asked by no cohort and no exclusion", ("{where}", "current_test")),
     "cycle": _Wording("'{where}' is its own descendant, by way of '{what}'"),
     "two_kinds": _Wording("'{where}' is two things at once, one of them '{what}'", ("{what}",), at="where"),
     "too_small": _Wording("'{what}' ({where}) has one member; a group has two or more", ("{where}",)),
@@ -96,11 +96,11 @@ _WORDINGS: Mapping[str, _Wording] = {
     "two_numbers": _Wording("'{where}' asks for two different numbers of its members, one of them {what}", ("n_of",)),
     "weight": _Wording("an item of '{where}' weighs '{what}'; a weight is a whole number, and not 0", ("item",)),
     "item_twice": _Wording("'{what}' is an item of '{where}' twice, so that it counts twice", ("item",), last=True),
-    "hole": _Wording("'{where}' is nothing under the option '{what}' of its reading, so that it has no status then", ("by_reading",), at="where"),
+    "hole": _Wording("'{where}' is nothing under the option '{what}' of its reading", ("by_reading",), at="where"),
     "overlap": _Wording("'{where}' is two criteria under one option; '{what}' is the second", ("by_reading",)),
     "two_readings": _Wording("'{where}' goes by two readings; '{what}' is the second", ("by_reading",)),
     "no_test": _Wording("'{what}' is no test, so that '{where}' cannot put it in doubt", ("doubt",)),
-    "unobtainable": _Wording("nothing says by which act the {where} '{what}' is found out (obtain)", ("{where}", "drug", "class")),
+    "unobtainable": _Wording("no act is said to find out the {where} '{what}'", ("{where}", "drug", "class")),
     "twice": _Wording("the {where} of '{what}' is said twice, differently", ("{where}",), last=True),
 }
 
@@ -138,12 +138,9 @@ class _Checker:
         """Yield what stands in files that this trial does not include; a file that cannot be read is another trial's matter."""
         for folder in ("engine", "vocabulary", "criteria", "trials"):
             for path in sorted((self.root / folder).rglob("*.lp")):
-                if _file(Place(str(path), 0)) not in self.files and path.name != "main.lp":
-                    try:
-                        found = read_statements([path])
-                    except RuntimeError:
-                        continue
-                    yield from (statement for statement in found if _file(statement.place) == _file(Place(str(path), 0)))
+                file = _file(Place(str(path), 0))
+                if file not in self.files and path.name != "main.lp":
+                    yield from (statement for statement in _readable(path) if _file(statement.place) == file)
 
     def _under(self, place: Place, folder: str) -> bool:
         return _resolved(str(self.root / folder)) in _resolved(place.file).parents
@@ -159,7 +156,7 @@ class _Checker:
             return
         yield from self._same_tests(kb)
         yield from self._impossible_durations(kb)
-        if not any(finding.kind in _DEFORMED for finding in derived):
+        if not any(finding.kind in _DEFORMED | _FOREIGN for finding in derived):
             yield from _Entrance(kb, self).findings()
 
     # ---- what check.lp derives ---------------------------------------------------------------------------------------
@@ -192,7 +189,8 @@ class _Checker:
         statement = self.find(words, predicates, last=wording.last)
         place = _place(statement, words)
         hint = did_you_mean(names["what"], self._criteria()) if kind == "undefined" else ""
-        level = WARNING if kind == "unreachable" and not self._under(place, "trials") else ERROR
+        shared = place is not None and self._under(place, "criteria")
+        level = WARNING if kind == "unreachable" and shared else ERROR
         return self.finding(kind, wording.message.format(**names) + hint, place, level)
 
     def _undeclared(self, where: Term | str | int, what: Term | str | int) -> Finding:
@@ -291,7 +289,8 @@ class _Checker:
             if other != test.id:
                 words = _plain_words(test.id)
                 place = _place(self.find(words, ("test", "current_test")), words)
-                yield self.finding("same_test", f"'{_unwrapped(test.id)}' asks the same as '{_unwrapped(other)}'", place)
+                message = f"'{_unwrapped(test.id)}' asks the same as '{_unwrapped(other)}'"
+                yield self.finding("same_test", message, place)
 
     def _impossible_durations(self, kb: KnowledgeBase) -> Iterator[Finding]:
         for test in kb.tests.values():
@@ -299,7 +298,8 @@ class _Checker:
                 if comparison.op == "between" and _after(*comparison.thresholds):
                     words = (*_plain_words(test.id), *(threshold.text for threshold in comparison.thresholds))
                     place = _place(self.find(words), words)
-                    yield self.finding("impossible", f"impossible interval {comparison}: the lower end is above the upper one", place)
+                    message = f"impossible interval {comparison}: the lower end is above the upper one"
+                    yield self.finding("impossible", message, place)
 
 
 class _Entrance:
@@ -348,19 +348,19 @@ class _Entrance:
         words: tuple[str, ...] = (cohort.id,)
         for need in needs:
             words = (cohort.id, *_plain_words(need.criterion), need.clause)
-        return _place(self.checker.find(words, ("requires", "general", "excludes", "cohort")), words)
+        return _place(self.checker.find(words, (*_NEEDS, "cohort")), words)
 
     def _barring_options(self) -> Iterator[Finding]:
+        """Yield options of a reading under which nobody can enter some cohort."""
+        wanted = {cohort.code: self._wanted(cohort) for cohort in self.kb.cohorts.values()}
         for reading in self.kb.readings.values():
             for option in reading.options:
-                if option == reading.default:
-                    continue
                 chosen = self.inputs.choices(self.kb.chosen({reading.id: option}))
-                shut = [cohort.code for cohort in self.kb.cohorts.values() if not self._open(chosen, self._wanted(cohort))]
+                shut = [code for code, needs in wanted.items() if not self._open(chosen, needs)]
                 if shut:
-                    words = (option, reading.id)
                     message = f"under the option '{option}' of reading {reading.id} nobody can enter {', '.join(shut)}"
-                    place = _place(self.checker.find((reading.id, option), ("option",)), words)
+                    words = (reading.id, option)
+                    place = _place(self.checker.find(words, ("option",)), words)
                     yield self.checker.finding("barring_option", message, place, WARNING)
 
     def _redundant(self) -> Iterator[Finding]:
@@ -372,15 +372,22 @@ class _Entrance:
                 others = [other for key, other in wanted.items() if key != need and other is not None]
                 follows = literal is not None and not self.program.satisfiable([*others, -literal])
                 implied.setdefault(need, []).append(follows)
-        for need, follows in implied.items():
-            if all(follows):
+        for need, everywhere in implied.items():
+            if all(everywhere):
                 message = f"{need.clause} {need.criterion} follows from the other requirements and exclusions"
                 words = (*_plain_words(need.criterion), need.clause)
-                place = _place(self.checker.find(words, ("requires", "general", "excludes")), words)
+                place = _place(self.checker.find(words, _NEEDS), words)
                 yield self.checker.finding("redundant", message, place, WARNING)
 
 
 # ---- small helpers ---------------------------------------------------------------------------------------------------
+
+
+def _readable(path: Path) -> list[Statement]:
+    try:
+        return read_statements([path])
+    except RuntimeError:
+        return []
 
 
 def _of_problem(kind: str, problem: Problem) -> Finding:

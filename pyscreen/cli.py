@@ -19,6 +19,7 @@ from .render import version
 from .screening import Screener, Screening
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+ROBUST = "robust"
 EXIT = {RequestError: 2, RecordError: 4, KnowledgeBaseError: 5}
 
 
@@ -59,8 +60,9 @@ def _with_kb(command: _Command) -> _Command:
 def _with_record(command: _Command) -> _Command:
     command = _with_kb(command)
     command = click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")(command)
-    command = click.option("--readings", "readings_file", metavar="FILE", type=click.Path(path_type=Path),
-                           help="A site's choice of readings: YAML or JSON, reading: option.")(command)  # fmt: skip
+    command = click.option("--readings", "chosen", metavar="FILE",
+                           help="A site's choice of readings (YAML or JSON, 'reading: option'), or robust: what holds "
+                           "under every option.")(command)  # fmt: skip
     command = click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")(
         command
     )
@@ -68,17 +70,17 @@ def _with_record(command: _Command) -> _Command:
 
 
 def _screening(
-    record: str, day: date | None, readings_file: Path | None, patient: str | None, trial: str | None, root: Path | None,
+    record: str, day: date | None, chosen: str | None, patient: str | None, trial: str | None, root: Path | None,
     exact: bool = False,
 ) -> tuple[Screener, Screening]:  # fmt: skip
     from .sources import read_record
 
     kb = knowledge.load(trial, root)
-    readings = read_readings(readings_file) if readings_file else None
+    readings = read_readings(Path(chosen)) if chosen and chosen != ROBUST else None
     kb.chosen(readings)
     read = read_record(record, kb, patient)
     screener = Screener(kb)
-    return screener, screener.screen(read, day, readings, exact)
+    return screener, screener.screen(read, day, readings, exact, robust=chosen == ROBUST)
 
 
 def read_readings(path: Path) -> Mapping[str, str]:
@@ -128,16 +130,12 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
     """Say for each cohort whether the patient is eligible, ineligible or undecided, and on what it rests."""
     from . import render
 
-    _, screening = _screening(exact=exact, **_named(source))
+    _, screening = _screening(exact=exact, **source)
     verdicts = [screening.verdict(cohort) for cohort in cohorts] or None
     if form == "json":
         click.echo(_json(render.screening_json(screening, verdicts)))
     else:
         click.echo(render.screening_text(screening, verdicts, _width()), nl=False)
-
-
-def _named(source: dict[str, Any]) -> dict[str, Any]:
-    return source
 
 
 @main.command()
@@ -269,3 +267,33 @@ def kb_check(context: click.Context, trial: str | None, root: Path | None) -> No
     click.echo(f"{errors} errors, {len(findings) - errors} warnings", err=True)
     if errors:
         context.exit(5)
+
+
+@kb.command("readings")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_with_kb
+def kb_readings(form: str, trial: str | None, root: Path | None) -> None:
+    """List how damaged or ambiguous text is read: options, the default, why, and how sure that is."""
+    from . import render
+
+    base = knowledge.load(trial, root)
+    click.echo(_json(render.readings_json(base)) if form == "json" else render.readings_text(base, _width()))
+
+
+@kb.command("document")
+@click.option("--format", "form", type=click.Choice(["markdown", "html"]), default="markdown", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write (default: print).")
+@_with_kb
+def kb_document(form: str, output: Path | None, trial: str | None, root: Path | None) -> None:
+    """Write what a trial asks as a document for clinicians to review."""
+    from . import document
+
+    base = knowledge.load(trial, root)
+    text = document.page(base) if form == "html" else document.markdown(base)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(output))]) from None

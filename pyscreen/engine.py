@@ -96,15 +96,15 @@ class Program:
                     self._control.assign_external(atom.literal, None)
 
     def facts(self, name: str, arity: int) -> list[tuple[Term | str | int, ...]]:
-        """Return the arguments of every ground atom `name/arity`, typed, in a stable order."""
-        found = {tuple(map(_value, row)) for row in self._arguments(name, arity)}
-        return sorted(found, key=lambda row: tuple(map(text_of, row)))
+        """Return the arguments of every ground atom `name/arity`, typed, in the order of the files."""
+        return [tuple(map(_value, row)) for row in self._arguments(name, arity)]
 
     def rows(self, name: str, arity: int) -> list[tuple[str, ...]]:
-        """Return the arguments of every ground atom `name/arity` as text (strings without quotes), in a stable order."""
-        return sorted(tuple(map(_text, row)) for row in self._arguments(name, arity))
+        """Return the same as text (strings without quotes)."""
+        return [tuple(map(_text, row)) for row in self._arguments(name, arity)]
 
     def _arguments(self, name: str, arity: int) -> Iterator[Sequence[clingo.Symbol]]:
+        """Yield atoms as they were grounded: facts in the order in which they are written, the same in every run."""
         for atom in self._atoms.by_signature(name, arity):
             yield atom.symbol.arguments
 

@@ -1,7 +1,8 @@
 """Items of a record as tests see them on a screening date, and whether one item meets conditions (yes, no, unknown).
 
-A course of a drug is made of contiguous entries of that drug that meet the dose conditions; every condition of a test is then
-put to that same course. An attribute that is not recorded makes a condition unknown, never false.
+A course of a drug is made of entries of that drug that meet the dose conditions and touch or overlap; every condition of a test
+is then put to that same course. Where it is not known whether entries touch, or meet the dose conditions, the extent of the course
+is not known either. An attribute that is not recorded makes a condition unknown, never false.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from fractions import Fraction
 from typing import cast
 
 from . import derived
-from .dates import Duration, SpanOp, When, compare_span, shift
-from .quantities import Interval, Op, compare, show
+from .dates import Duration, Span, SpanOp, When, compare, compare_span, shift, shift_when
+from .quantities import Interval, Op, show
+from .quantities import compare as compare_value
 from .questions import Comparison, Condition, Selection, Threshold
 from .record import Dose, Measurement, Record, Statement, Therapy
 from .truth import Truth, both, either
@@ -28,7 +30,8 @@ class Item:
     """One item: what it is, when, its value or dose, and the words to show it by.
 
     `start` to `end` is its extent; `ongoing` when it had not ended on the screening date; `stated` the day it was last known to be
-    so; `present` false for a statement that something is not so.
+    so; `present` false for a statement that something is not so. Of a course, `whole` tells whether its entries meet the dose
+    conditions, `parts` are the entries that are certainly of it, `rest` those that may be.
     """
 
     kind: str
@@ -45,9 +48,11 @@ class Item:
     method: str | None = None
     response: str | None = None
     reasons: tuple[str, ...] = ()
+    other_reasons: tuple[str, ...] = ()
     whole: bool | None = True
     id: str | None = None
     parts: tuple[Therapy, ...] = field(default=(), repr=False)
+    rest: tuple[Therapy, ...] = field(default=(), repr=False)
 
 
 class Patient:
@@ -133,29 +138,14 @@ class Patient:
         taken = [t for t in self.record.therapies if t.concept in selection.members and t.taken and not t.planned]
         taken = [t for t in taken if not self._lies_ahead(t.start) and not self._is_local(selection, t)]
         for drug in sorted({therapy.concept for therapy in taken}):
-            entries = sorted((t for t in taken if t.concept == drug), key=_by_start)
-            for chain in _contiguous(entries):
-                yield from self._runs(selection, chain)
+            entries = _Entries(self.day, sorted((t for t in taken if t.concept == drug), key=_by_start))
+            fits = [both(self._entry_meets(selection, t, c) for c in selection.conditions) for t in entries.entries]
+            for group in entries.courses(fits):
+                yield self._course(entries, group, fits)
 
     def _is_local(self, selection: Selection, therapy: Therapy) -> bool:
         """A dose on the skin or inhaled has no equivalent."""
         return selection.concept in self.vocabulary.equivalents and therapy.route in self.vocabulary.local_routes
-
-    def _runs(self, selection: Selection, chain: list[Therapy]) -> Iterator[Item]:
-        """Split a chain of contiguous entries into the runs whose dose and route fit."""
-        run: list[Therapy] = []
-        truths: list[Truth] = []
-        for entry in chain:
-            truth = both(self._entry_meets(selection, entry, condition) for condition in selection.conditions)
-            if truth is not False:
-                run.append(entry)
-                truths.append(truth)
-                continue
-            if run:
-                yield self._course(run, chain, both(truths))
-            run, truths = [], []
-        if run:
-            yield self._course(run, chain, both(truths))
 
     def _entry_meets(self, selection: Selection, entry: Therapy, condition: Condition) -> Truth:
         if condition.name == "route":
@@ -164,23 +154,29 @@ class Patient:
             return self._dose_meets(selection, entry, condition.comparison)
         return True
 
-    def _course(self, run: list[Therapy], chain: list[Therapy], whole: Truth) -> Item:
-        first, last = run[0], run[-1]
-        later = chain[chain.index(last) :]
-        response = next((t.response for t in [*reversed(run), *later] if t.response), None)
-        reasons = tuple(dict.fromkeys(reason for t in chain for reason in t.reasons))
-        ongoing = last.ongoing or (last.end is not None and last.end.earliest > self.day)
+    def _course(self, entries: _Entries, group: list[int], fits: list[Truth]) -> Item:
+        """Return the course of a group of entries, its extent as far as it is known; `fits` tells which entries meet the dose."""
+        widest = entries.widest(group, [i for i, truth in enumerate(fits) if truth is not False])
+        run = [entries.entries[i] for i in group]
+        spans_ = [entries.spans[i] for i in group]
+        possible = [entries.spans[i] for i in widest]
+        start = When(min(s.first.earliest for s in possible), min(s.first.latest for s in spans_))
+        last = When(max(s.last.earliest for s in spans_), max(s.last.latest for s in possible))
+        ongoing = any(entries.goes_on(t) for t in run)
+        response = entries.response(group, widest)
+        reasons, other_reasons = entries.reasons(group)
+        first, end = run[0], max(run, key=lambda t: t.end.latest if t.end else date.max)
         doses = list(dict.fromkeys(t.text for t in run if t.text))
-        period = f"{first.start or '?'} to {'ongoing' if ongoing else last.end or '?'}"
+        period = f"{first.start or '?'} to {'ongoing' if ongoing else end.end or '?'}"
         label = self.vocabulary.label("therapy", first.concept)
         text = " ".join([label, *([", ".join(doses)] if doses else []), period])
         if response:
             text += f", response: {response}"
         ids = " ".join(dict.fromkeys(t.id for t in run if t.id)) or None
-        end = None if ongoing else last.end
         return Item(
-            "therapy", first.concept, text, self._clamped(first.start), end, ongoing, response=response, reasons=reasons,
-            whole=whole, id=ids, parts=tuple(run),
+            "therapy", first.concept, text, start, None if ongoing else last, ongoing, response=response, reasons=reasons,
+            other_reasons=other_reasons, whole=both(fits[i] for i in group), id=ids, parts=tuple(run),
+            rest=tuple(entries.entries[i] for i in widest if i not in group),
         )  # fmt: skip
 
     def daily_dose(self, selection: Selection, entry: Therapy, unit: str) -> Interval | None:
@@ -257,17 +253,16 @@ class Patient:
     def _meets(self, item: Item, condition: Condition) -> Truth:
         match condition.name:
             case "within":
-                window = self.window(condition)
-                return self._in_window(item, window)
+                return self._in_window(item, self.window(condition))
             case "ongoing":
                 return self._is_ongoing(item)
             case "lasting":
-                return self._lasts(item, condition.comparison) if item.whole else None
+                return self._lasts(item, condition.comparison)
             case "outcome":
                 responses = self.vocabulary.outcomes[condition.word]
                 return None if item.response is None else item.response in responses
             case "for":
-                return (condition.word in item.reasons) if item.reasons else None
+                return _given_for(item, condition.word)
             case "method":
                 return None if item.method is None else item.method == condition.word
             case "value":
@@ -282,67 +277,53 @@ class Patient:
                 return self._age_at(item, condition)
         raise AssertionError(condition.name)
 
-    def window(self, condition: Condition) -> tuple[date, date]:
-        """Return the first and last day of a look-back window, both inside."""
+    def window(self, condition: Condition) -> Span:
+        """Return the look-back window, first and last day inside."""
         assert condition.duration is not None
-        anchor = self.day
+        anchor = When.on(self.day)
         if condition.selection is not None:
-            anchor = self._planned_day(condition.selection) or self.day
-        return shift(anchor, condition.duration, -1), self.day
+            anchor = self._anchor(condition.selection) or anchor
+        return Span(shift_when(anchor, condition.duration, -1), When.on(self.day))
 
-    def _planned_day(self, selection: Selection) -> date | None:
-        """Return the day of the next planned item of a selection, else of its last recorded one."""
-        if selection.kind in ("therapy", "measurement", "sex"):
+    def _anchor(self, selection: Selection) -> When | None:
+        """Return the day of the next planned item of a selection, else of its last recorded one, as far as it is known."""
+        planned = [When(max(when.earliest, self.day), when.latest) for when in self._planned(selection) if when.latest >= self.day]
+        if planned:
+            return When(min(when.earliest for when in planned), min(when.latest for when in planned))
+        past = [(extent(item, self.day).first, truth) for item, truth, _ in self.matched(selection) if item.present and truth is not False]
+        certain = [when for when, truth in past if truth]
+        if not past:
             return None
-        planned = [
-            s.when.earliest
-            for s in self.record.statements(selection.kind)
-            if s.concept == selection.concept and s.when and s.when.exact and s.when.earliest >= self.day
-        ]
-        past = [
-            item.start.earliest for item in self.items(selection) if item.present and item.start and item.start.exact
-        ]
-        return min(planned) if planned else max(past, default=None)
+        # Screening stands in where none is recorded: a last item that may not count leaves the anchor open up to screening.
+        return When(
+            max((when.earliest for when in certain), default=min(when.earliest for when, _ in past)),
+            max(when.latest for when, _ in past) if certain else self.day,
+        )
 
-    def _in_window(self, item: Item, window: tuple[date, date]) -> Truth:
-        first, last = window
+    def _planned(self, selection: Selection) -> Iterator[When]:
+        if selection.kind == "therapy":
+            for therapy in self.record.therapies:
+                if therapy.concept in selection.members and therapy.taken and therapy.start:
+                    if therapy.planned or therapy.start.earliest > self.day:
+                        yield therapy.start
+        elif selection.kind not in ("measurement", "sex"):
+            for statement in self.record.statements(selection.kind):
+                if statement.concept == selection.concept and statement.present and statement.when:
+                    if statement.planned or statement.when.earliest >= self.day:
+                        yield statement.when
+
+    def _in_window(self, item: Item, window: Span) -> Truth:
+        if not window.possible:
+            return False
         if item.kind in ("finding", "therapy") and item.present:
-            return _overlap(*self._certain(item), *self._possible(item), first, last)
+            return extent(item, self.day).overlaps(window)
         when = item.stated if item.kind == "finding" else item.start
-        if when is None:
-            return None
-        if first <= when.earliest and when.latest <= last:
-            return True
-        return False if when.latest < first or when.earliest > last else None
-
-    def _certain(self, item: Item) -> tuple[date | None, date | None]:
-        """The days on which the item certainly was so."""
-        if item.start is None:
-            known = self.day if item.ongoing else (item.stated.latest if item.stated and item.stated.exact else None)
-            return known, known
-        first = item.start.latest
-        if item.ongoing:
-            return first, self.day
-        if item.end is not None:
-            return first, max(first, item.end.earliest)
-        return first, max(first, item.stated.earliest) if item.stated else first
-
-    def _possible(self, item: Item) -> tuple[date, date]:
-        """The days on which the item may have been so."""
-        first = item.start.earliest if item.start else date.min
-        last = item.end.latest if item.end and not item.ongoing else self.day
-        return first, last
+        return None if when is None else Span.on(when).inside(window)
 
     def _is_ongoing(self, item: Item) -> Truth:
         if not item.present:
             return False
-        if item.ongoing:
-            return True
-        if item.end is None:
-            return None
-        if item.end.latest < self.day:
-            return False
-        return True if item.end.earliest >= self.day else None
+        return compare(extent(item, self.day).last, "on_or_after", When.on(self.day))
 
     def span(self, item: Item) -> tuple[When, When] | None:
         """Return start and end of an item, the end being the first day after it, or the screening date while it goes on."""
@@ -350,9 +331,10 @@ class Patient:
             return None
         if item.ongoing:
             return item.start, When.on(self.day)
-        if item.end is None:
-            return item.start, When(item.start.earliest, self.day)
-        return item.start, When(item.end.earliest + ONE_DAY, item.end.latest + ONE_DAY)
+        last = extent(item, self.day).last
+        # Ending on the screening date and going on after it differ by a day.
+        exact = item.end is not None and item.end.exact
+        return item.start, When(last.earliest + ONE_DAY if exact else min(last.earliest + ONE_DAY, self.day), last.latest + ONE_DAY)
 
     def _lasts(self, item: Item, comparison: Comparison | None) -> Truth:
         span = self.span(item)
@@ -362,35 +344,31 @@ class Patient:
     def _with(self, item: Item, condition: Condition) -> Truth:
         assert condition.selection is not None
         truths: list[Truth] = []
+        own, near = _same(item.parts), _same((*item.parts, *item.rest))
         for other, truth, _ in self.matched(condition.selection):
-            if other.parts and set(map(id, other.parts)) & set(map(id, item.parts)):
+            if own & _same(other.parts):
                 continue
-            truths.append(both([truth, self._together(item, other, condition.comparison)]))
+            apart = None if near & _same((*other.parts, *other.rest)) else True
+            truths.append(both([truth, other.present, apart, self._together(item, other, condition.comparison)]))
         found = either(truths)
         return None if found is False and not self.complete(condition.selection) else found
 
     def _together(self, item: Item, other: Item, comparison: Comparison | None) -> Truth:
-        first, last = self._possible(item)
-        certain = self._certain(item)
-        possible_other, certain_other = self._possible(other), self._certain(other)
-        if max(first, possible_other[0]) > min(last, possible_other[1]):
-            return False
-        if None in certain or None in certain_other:
+        one, two = extent(item, self.day), extent(other, self.day)
+        meet = one.overlaps(two)
+        if comparison is None or not meet:
+            return meet
+        if not all(part.exact for span in (one, two) for part in (span.first, span.last)):
             return None
-        begin, end = max(certain[0], certain_other[0]), min(certain[1], certain_other[1])  # type: ignore[type-var]
-        if begin is None or end is None or begin > end:
-            return None
-        if comparison is None:
-            return True
-        exact = all(i.start and i.start.exact and (i.ongoing or (i.end and i.end.exact)) for i in (item, other))
+        begin, end = max(one.first, two.first, key=_day), min(one.last, two.last, key=_day)
         goes_on = item.ongoing and other.ongoing
-        return spans(When.on(begin), When.on(end if goes_on else end + ONE_DAY), comparison) if exact else None
+        return spans(begin, end if goes_on else When.on(end.latest + ONE_DAY), comparison)
 
     def _after(self, item: Item, condition: Condition) -> Truth:
         assert condition.selection is not None
         truths: list[Truth] = []
         for other, truth, _ in self.matched(condition.selection):
-            truths.append(both([truth, _later(item.start, other.start), other.present]))
+            truths.append(both([truth, other.present, compare(_start(item), "after", _start(other))]))
         found = either(truths)
         return None if found is False and not self.complete(condition.selection) else found
 
@@ -444,8 +422,8 @@ def meets(value: Interval, comparison: Comparison) -> Truth:
 
 def _compared(value: Interval, op: str, numbers: list[Fraction]) -> Truth:
     if op == "between":
-        return both([compare(value, "at_least", numbers[0]), compare(value, "at_most", numbers[1])])
-    return compare(value, cast(Op, op), numbers[0])
+        return both([compare_value(value, "at_least", numbers[0]), compare_value(value, "at_most", numbers[1])])
+    return compare_value(value, cast(Op, op), numbers[0])
 
 
 def spans(start: When, end: When, comparison: Comparison) -> Truth:
@@ -465,14 +443,6 @@ def _resolved(threshold: Threshold, item: Item) -> Fraction | None:
     return None if limit is None else threshold.number * limit
 
 
-def _later(one: When | None, other: When | None) -> Truth:
-    if one is None or other is None:
-        return None
-    if one.earliest > other.latest:
-        return True
-    return False if one.latest <= other.earliest else None
-
-
 def _within_of(one: When | None, other: When | None, duration: Duration) -> Truth:
     """Tell whether two days lie at most a duration apart, whichever comes first."""
     if one is None or other is None:
@@ -487,43 +457,124 @@ def _within_of(one: When | None, other: When | None, duration: Duration) -> Trut
     return True if shift(farthest[1], duration) >= farthest[0] else None
 
 
-def _overlap(
-    certain_first: date | None,
-    certain_last: date | None,
-    first: date,
-    last: date,
-    window_first: date,
-    window_last: date,
-) -> Truth:
-    if certain_first is not None and certain_last is not None:
-        shared = max(certain_first, window_first), min(certain_last, window_last)
-        if certain_first <= certain_last and shared[0] <= shared[1]:
-            return True
-    return False if max(first, window_first) > min(last, window_last) else None
-
-
 def _by_start(therapy: Therapy) -> tuple[date, date]:
     return (therapy.start.earliest, therapy.start.latest) if therapy.start else (date.max, date.max)
 
 
-def _contiguous(entries: Iterable[Therapy]) -> Iterator[list[Therapy]]:
-    """Group entries of one drug, in order of their start, into chains without a gap of a day."""
-    chain: list[Therapy] = []
-    for entry in entries:
-        if chain and _follows(chain[-1], entry):
-            chain.append(entry)
-            continue
-        if chain:
-            yield chain
-        chain = [entry]
-    if chain:
-        yield chain
+def extent(item: Item, day: date) -> Span:
+    """Return the first and the last day of something that is or was so, as far as they are known on a day."""
+    return _extent(item.start, item.end, item.ongoing, item.stated, day)
 
 
-def _follows(before: Therapy, after: Therapy) -> bool:
-    if not (before.end and before.end.exact and after.start and after.start.exact) or before.ongoing:
-        return False
-    return after.start.earliest <= before.end.earliest + ONE_DAY
+def _extent(start: When | None, end: When | None, ongoing: bool, stated: When | None, day: date) -> Span:
+    if ongoing or (end is not None and end.earliest > day):
+        last = When.on(day)
+    elif end is not None:
+        last = When(end.earliest, min(end.latest, day))
+    else:
+        known = max(when.earliest for when in (start, stated, When.on(date.min)) if when is not None)
+        last = When(min(known, day), day)
+    latest = min(last.latest, stated.latest if stated and end is None else day, day)
+    first = start or When(date.min, latest)
+    return Span(When(min(first.earliest, day), max(min(first.latest, latest), min(first.earliest, day))), last)
+
+
+class _Entries:
+    """The entries of one drug, in order of their start, and which of them make one course."""
+
+    def __init__(self, day: date, entries: list[Therapy]) -> None:
+        self.day = day
+        self.entries = entries
+        self.spans = [_extent(t.start, t.end, t.ongoing, None, day) for t in entries]
+        self.touching = [[self._touch(one, other) for other in self.spans] for one in self.spans]
+
+    def _touch(self, one: Span, other: Span) -> Truth:
+        """Tell whether there is no day between two entries."""
+        return both([compare(one.first, "on_or_before", _next(other.last)), compare(other.first, "on_or_before", _next(one.last))])
+
+    def goes_on(self, entry: Therapy) -> bool:
+        return entry.ongoing or (entry.end is not None and entry.end.earliest > self.day)
+
+    def courses(self, fits: list[Truth]) -> Iterator[list[int]]:
+        """Yield groups of entries that certainly are of one course; an entry that may not fit stands alone."""
+        seen: set[int] = set()
+        for i, fit in enumerate(fits):
+            if i in seen or fit is False:
+                continue
+            group = self._reached([i], [j for j, truth in enumerate(fits) if truth], certain=True) if fit else [i]
+            seen.update(group)
+            yield group
+
+    def widest(self, group: list[int], among: list[int]) -> list[int]:
+        """Return every entry that may be of the course of a group."""
+        return self._reached(group, among, certain=False)
+
+    def _reached(self, start: list[int], among: list[int], certain: bool) -> list[int]:
+        found = set(start)
+        queue = list(start)
+        while queue:
+            near = self.touching[queue.pop()]
+            fresh = {i for i in among if i not in found and (near[i] if certain else near[i] is not False)}
+            found |= fresh
+            queue.extend(fresh)
+        return sorted(found)
+
+    def response(self, group: list[int], widest: list[int]) -> str | None:
+        """Return the last response recorded in a course, else the next one after it without a gap; None where it is open."""
+        everything = range(len(self.entries))
+        chain = self._reached(group, list(everything), certain=True)
+        if chain != self._reached(group, list(everything), certain=False):
+            among = {self.entries[i].response for i in self._reached(group, list(everything), certain=False)}
+            settled = {self.entries[i].response for i in group} - {None}
+            return next(iter(settled)) if len(settled) == 1 and among <= {*settled, None} else None
+        told = [i for i in group if self.entries[i].response]
+        if set(widest) != set(group):
+            told = [i for i in chain if self.entries[i].response]
+            return self._agreed(told) if set(told) & set(group) else None
+        if told:
+            bar = max(self.spans[i].first.earliest for i in told)
+            return self._agreed(i for i in told if self.spans[i].first.latest >= bar)
+        after = max(self.spans[i].first.earliest for i in group)
+        later = [i for i in chain if self.entries[i].response and self.spans[i].first.latest >= after]
+        bar = min((self.spans[i].first.latest for i in later), default=date.max)
+        next_ = [i for i in later if self.spans[i].first.earliest <= bar]
+        certain = all(self.spans[i].first.earliest >= max(self.spans[j].first.latest for j in group) for i in next_)
+        return self._agreed(next_) if certain else None
+
+    def _agreed(self, told: Iterable[int]) -> str | None:
+        responses = {self.entries[i].response for i in told}
+        return responses.pop() if len(responses) == 1 else None
+
+    def reasons(self, group: list[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what the course of a group was given for, with what went before and after it, and what it may have been for."""
+        everything = list(range(len(self.entries)))
+        certain = self._reached(group, everything, certain=True)
+        possible = self._reached(group, everything, certain=False)
+        known = dict.fromkeys(reason for i in certain for reason in self.entries[i].reasons)
+        others = dict.fromkeys(reason for i in possible for reason in self.entries[i].reasons if reason not in known)
+        return tuple(known), tuple(others)
+
+
+def _next(when: When) -> When:
+    return When(when.earliest + ONE_DAY, when.latest + ONE_DAY)
+
+
+def _day(when: When) -> date:
+    return when.latest
+
+
+def _start(item: Item) -> When:
+    return item.start or When(date.min, date.max)
+
+
+def _same(parts: Iterable[Therapy]) -> set[int]:
+    return set(map(id, parts))
+
+
+def _given_for(item: Item, reason: str) -> Truth:
+    if reason in item.reasons:
+        return True
+    return None if not item.reasons or reason in item.other_reasons else False
 
 
 def _doubt(condition: Condition) -> str:

@@ -226,6 +226,16 @@ class _Loader:
     def rows(self, name: str, arity: int) -> list[tuple[str, ...]]:
         return self.program.rows(name, arity)
 
+    @cached_property
+    def clauses(self) -> dict[str, Clause]:
+        rows = sorted(self.rows("clause", 5), key=lambda row: _family(row[0]))
+        return {row[0]: Clause(*row) for row in rows}
+
+    def in_order(self, needs: Iterable[Need]) -> list[Need]:
+        """Put needs in the order of their clauses, unknown clauses last."""
+        places = {clause: place for place, clause in enumerate(self.clauses)}
+        return sorted(needs, key=lambda need: (places.get(need.clause, len(places)), need.clause))
+
     def pairs(self, name: str) -> dict[str, str]:
         return {row[0]: row[1] for row in self.rows(name, 2)}
 
@@ -238,7 +248,7 @@ class _Loader:
         self.raise_problems()
         general = [Need(clause, criterion) for clause, criterion in self.rows("general", 2)]
         cohorts = {
-            cohort: Cohort(cohort, code, label, (*self.needs(cohort), *_ordered(general)))
+            cohort: Cohort(cohort, code, label, (*self.needs(cohort), *self.in_order(general)))
             for code, cohort, label in sorted((row[1], row[0], row[2]) for row in self.rows("cohort", 3))
         }
         identity = next(iter(self.rows("trial", 3)), (self.main.parent.name, self.main.parent.name, ""))
@@ -250,10 +260,8 @@ class _Loader:
             program=self.program,
             vocabulary=vocabulary,
             cohorts=cohorts,
-            exclusions=tuple(_ordered(Need(clause, criterion) for clause, criterion in self.rows("excludes", 2))),
-            clauses={
-                row[0]: Clause(*row) for row in sorted(self.rows("clause", 5), key=lambda row: _clause_order(row[0]))
-            },
+            exclusions=tuple(self.in_order(Need(clause, criterion) for clause, criterion in self.rows("excludes", 2))),
+            clauses=self.clauses,
             readings=readings,
             criteria=criteria,
             tests=tests,
@@ -269,7 +277,7 @@ class _Loader:
             raise
 
     def needs(self, cohort: str) -> list[Need]:
-        return _ordered(
+        return self.in_order(
             Need(clause, criterion) for owner, clause, criterion in self.rows("requires", 3) if owner == cohort
         )
 
@@ -318,6 +326,12 @@ class _Loader:
             )
         return found
 
+    def whole(self, text: str, of: str) -> int:
+        if text.isdecimal():
+            return int(text)
+        self.complain(f"'{of}' asks for '{text}' of its members, which is no whole number", (of, text))
+        return 0
+
     def members(self) -> tuple[dict[str, list[Member]], dict[str, int]]:
         members: dict[str, list[Member]] = {}
         numbers: dict[str, int] = {}
@@ -325,7 +339,7 @@ class _Loader:
             for row in self.rows(group, arity):
                 members.setdefault(row[0], []).append(Member(row[-1]))
                 if arity == 3:
-                    numbers[row[0]] = int(row[1])
+                    numbers[row[0]] = self.whole(row[1], row[0])
         for criterion, reading, option, member in self.rows("by_reading", 4):
             members.setdefault(criterion, []).append(Member(member, (reading, option)))
         items: dict[str, list[Member]] = {}
@@ -334,7 +348,7 @@ class _Loader:
         for (name,) in self.program.facts("asked", 1):
             if isinstance(name, Term) and name.name == "points" and len(name.args) == 2:
                 members[str(name)] = items.get(str(name.args[0]), [])
-                numbers[str(name)] = int(str(name.args[1]))
+                numbers[str(name)] = self.whole(str(name.args[1]), str(name.args[0]))
         return members, numbers
 
     def readings(self) -> dict[str, Reading]:
@@ -355,7 +369,7 @@ class _Loader:
                 whys.get(reading, ""),
                 confidences.get(reading, ""),
             )
-            for reading, clause, question in sorted(self.rows("reading", 3), key=lambda row: _clause_order(row[0]))
+            for reading, clause, question in self.rows("reading", 3)
         }
 
     def check(self, criteria: Mapping[str, Criterion], readings: Mapping[str, Reading], vocabulary: Vocabulary) -> None:
@@ -409,15 +423,11 @@ def _as_term(value: Term | str | int) -> Term:
     return value if isinstance(value, Term) else Term(text_of(value))
 
 
-def _clause_order(clause: str) -> tuple[int, tuple[tuple[int, str], ...]]:
-    """Order clauses as the protocol does: general, then by number, exclusions last."""
-    head = {"gen": 0, "ex": 2}.get(clause.split(".")[0], 1)
-    parts = tuple((int(part), "") if part.isdigit() else (10**6, part) for part in clause.split("."))
-    return head, parts
-
-
-def _ordered(needs: Iterable[Need]) -> list[Need]:
-    return sorted(needs, key=lambda need: _clause_order(need.clause))
+def _family(name: str) -> tuple[int, tuple[int, ...]]:
+    """Order clauses and readings by what they belong to: general, then the cohorts by number, exclusions last."""
+    head, *rest = name.split(".")
+    numbers = tuple(int(part) for part in (head, *rest) if part.isdigit())
+    return {"gen": 0, "ex": 2}.get(head, 1), numbers
 
 
 _SIGNS = {"below": "<", "at_most": "<=", "above": ">", "at_least": ">=", "equals": "="}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import engine
 from .explain import BLOCKS, HELPS, NONE, OPEN, effect
-from .knowledge import Need
+from .knowledge import KnowledgeBase, Need, Reading
 from .screening import ELIGIBLE, Screening, Verdict
 from .whatif import LEVELS, Plan, Step, WhatIf
 
@@ -548,6 +548,42 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
             for step in plan.steps
         ],
     }
+
+
+# ---- readings --------------------------------------------------------------------------------------------------------
+
+
+def readings_text(kb: KnowledgeBase, width: int = 100) -> str:
+    """Return every reading with its options (the default first), why, and how sure it is."""
+    page = _Page(width)
+    for reading in kb.readings.values():
+        page.item(f"{reading.id:<14} ", f"{reading.question} [{', '.join(reading.clauses)}; confidence {reading.confidence}]")
+        for option, words in _default_first(reading):
+            mark = "*" if option == reading.default else "-"
+            page.item(" " * 15, f"{mark} {option}: {words}", extra=2)
+        page.item(" " * 15, f"Why: {reading.why}")
+    page.line("* the default")
+    return page.text()
+
+
+def readings_json(kb: KnowledgeBase) -> list[dict[str, Any]]:
+    """Return every reading as plain data."""
+    return [
+        {
+            "reading": reading.id,
+            "clauses": list(reading.clauses),
+            "question": reading.question,
+            "options": dict(_default_first(reading)),
+            "default": reading.default,
+            "why": reading.why,
+            "confidence": reading.confidence,
+        }
+        for reading in kb.readings.values()
+    ]
+
+
+def _default_first(reading: Reading) -> list[tuple[str, str]]:
+    return sorted(reading.options.items(), key=lambda pair: pair[0] != reading.default)
 
 
 class _Page:

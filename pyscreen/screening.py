@@ -120,9 +120,11 @@ class Screener:
         on: date | None = None,
         readings: Mapping[str, str] | None = None,
         exact: bool = False,
+        robust: bool = False,
     ) -> Screening:
         """Screen a record as of a day (default today), under a site's readings (default: the knowledge base's).
 
+        With `robust`, a cohort is eligible or ineligible only where every way of reading the protocol says so.
         With `exact`, what strong Kleene logic leaves undecided is decided over the consistent completions of the record where
         they all agree. Raises RequestError for readings or options that do not exist.
         """
@@ -138,13 +140,15 @@ class Screener:
         if exact:
             verdicts = self._sharpened(verdicts, answers, chosen)
         verdicts = self._with_dependences(verdicts, answers, chosen, statuses)
+        if robust:
+            verdicts = {cohort: self._robust(verdict, answers) for cohort, verdict in verdicts.items()}
         conflicts = (*answers.conflicts, *self._conflicts(holds["conflict"]))
         return Screening(self.kb, record, day, chosen, answers, statuses, conflicts, verdicts)
 
     def _decide(
         self, answers: Answers, chosen: Mapping[str, str], shown: Mapping[str, Mapping[str, int]]
     ) -> Mapping[str, frozenset[str]]:
-        outcome = self.kb.program.solve(self._inputs.assumptions(answers, chosen), shown)
+        outcome = self.kb.program.solve(self._inputs.assumptions(answers) + self._inputs.choices(chosen), shown)
         assert outcome is not None, "the engine's rules have a model for every record"
         return outcome.holds
 
@@ -179,6 +183,14 @@ class Screener:
                 if status != verdict.status and not (verdict.exact and status == UNDECIDED):
                     found[cohort].append(Dependence(reading, option, status))
         return {cohort: replace(verdict, depends_on=tuple(found[cohort])) for cohort, verdict in verdicts.items()}
+
+    def _robust(self, verdict: Verdict, answers: Answers) -> Verdict:
+        """Keep a verdict only if it holds whichever options all the readings are read by."""
+        if verdict.status == UNDECIDED:
+            return verdict
+        literal = self._verdicts[verdict.status][verdict.cohort.id]
+        given = self._inputs.assumptions(answers)
+        return replace(verdict, status=UNDECIDED) if self.kb.program.satisfiable([*given, -literal]) else verdict
 
     def _alternatives(self, chosen: Mapping[str, str], statuses: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return the options not chosen under which some requirement or exclusion would have another status."""
@@ -232,7 +244,7 @@ class Screener:
         program, inputs = self._exact
         eligible = program.literals(ELIGIBLE)
         ineligible = program.literals(INELIGIBLE)
-        given = inputs.assumptions(answers, chosen, leave_unknown_open=True)
+        given = inputs.assumptions(answers, leave_unknown_open=True) + inputs.choices(chosen)
         found = dict(verdicts)
         for cohort, verdict in verdicts.items():
             if verdict.status != UNDECIDED:
@@ -255,15 +267,15 @@ class Inputs:
         self.no = program.literals("no")
         self.choose = program.literals("choose", 2)
 
-    def assumptions(self, answers: Answers, chosen: Mapping[str, str], leave_unknown_open: bool = False) -> list[int]:
-        """Return the literals that say what the record answers and how the readings are read."""
+    def assumptions(self, answers: Answers, leave_unknown_open: bool = False) -> list[int]:
+        """Return the literals that say what the record answers."""
         literals = []
         for test, yes in self.yes.items():
             truth, no = answers[test].truth, self.no[test]
             if truth is None and leave_unknown_open:
                 continue
             literals += [yes if truth is True else -yes, no if truth is False else -no]
-        return literals + self.choices(chosen)
+        return literals
 
     def choices(self, chosen: Mapping[str, str]) -> list[int]:
         """Return the literals that say how the readings are read."""
