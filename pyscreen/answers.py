@@ -7,11 +7,11 @@ values at one instant are a conflict, and a conflict answers nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
-from .dates import When, shift
+from .dates import When, compare, shift
 from .items import ONE_DAY, Item, Patient, meets, spans
 from .quantities import Interval
 from .questions import Condition, Test
@@ -65,10 +65,12 @@ class Conflict(Exception):
 
 def answer(record: Record, tests: Iterable[Test], vocabulary: Vocabulary, day: date) -> Answers:
     """Answer every test from a record as of a screening date."""
-    patient = Patient(record, day, vocabulary)
+    patients = {day: Patient(record, day, vocabulary)}
     found: dict[str, Answer] = {}
     conflicts: dict[str, Note] = {note.message: note for note in record.notes if note.kind == "conflict"}
     for test in tests:
+        asked = _day_of(test, day)
+        patient = patients.setdefault(asked, patients.get(asked) or Patient(record, asked, vocabulary))
         try:
             found[test.id] = _SUMMARIES[test.summary](patient, test)
         except Conflict as conflict:
@@ -77,6 +79,12 @@ def answer(record: Record, tests: Iterable[Test], vocabulary: Vocabulary, day: d
             conflicts.setdefault(message, Note("conflict", message, ids))
             found[test.id] = Answer(test.id, None, _evidence(conflict.items), f"conflict: {message}")
     return Answers(day, found, tuple(conflicts.values()))
+
+
+def _day_of(test: Test, day: date) -> date:
+    """Return the day as of which a test is asked: the screening date, or so long before it."""
+    as_of = test.selection.condition("as_of")
+    return shift(day, as_of.duration, -1) if as_of and as_of.duration else day
 
 
 def _evidence(items: Iterable[Item]) -> tuple[Evidence, ...]:
@@ -125,14 +133,17 @@ def _latest(patient: Patient, test: Test) -> Answer:
     certain, maybe, open_why = _usable(patient, test)
     if not certain:
         return Answer(test.id, None, _evidence(maybe), open_why)
-    states = [_state(patient, item) for item in certain]
+    states = [state for item in certain for state in _states(patient, item, test)]
+    if not states:
+        return Answer(test.id, None, _evidence(certain), "one kind of it has ended, which says nothing of the others")
     candidates = _candidates(states)
-    candidates += [item for item in (_state(patient, item) for item in maybe) if _may_follow(item, candidates)]
+    others = [state for item in maybe for state in _states(patient, item, test)]
+    candidates += [item for item in others if _may_follow(item, candidates)]
     newest = test.selection.condition("newest")
     if newest is not None and both(_recent(patient, item, newest) for item in candidates) is not True:
         return Answer(test.id, None, _evidence(candidates), _stale(candidates, newest))
     _refuse_clash(candidates, test)
-    truth = _agreed(_truths(patient, test, candidates))
+    truth = _agreed(_truths(patient, test, candidates, certain=not set(others) & set(candidates)))
     why = "" if truth is not None else open_why or _unsettled(test, candidates)
     return Answer(test.id, truth, _evidence(candidates), why)
 
@@ -159,36 +170,36 @@ def _outside(patient: Patient, test: Test) -> str:
     within = test.selection.condition("within")
     if within is None:
         return "see the conditions of the test"
-    first, last = patient.window(within)
-    if first > last:
-        return f"it counts only from {first} on"
-    return f"from {first} to {last}"
+    window = patient.window(within)
+    if not window.possible:
+        return f"it counts only from {window.start} on"
+    return f"from {window.start} to {window.end}"
 
 
-def _state(patient: Patient, item: Item) -> Item:
-    """See a finding as a state: one that has ended is absent since then."""
-    if (
-        item.kind == "finding"
-        and item.present
-        and item.end is not None
-        and not item.ongoing
-        and item.end.latest < patient.day
-    ):
-        return Item(
-            item.kind, item.concept, f"{item.text} until {item.end}", item.start, item.end, False, item.end, False,
-            method=item.method, id=item.id,
-        )  # fmt: skip
-    return item
+def _states(patient: Patient, item: Item, test: Test) -> list[Item]:
+    """See a finding as a state: one that has ended is absent since then; one that may have ended is either."""
+    if item.kind != "finding" or not item.present or item.end is None or item.ongoing:
+        return [item]
+    end = When(item.end.earliest, min(item.end.latest, patient.day - ONE_DAY)) if item.end.earliest < patient.day else None
+    if end is None:
+        return [item]
+    ended = Item(
+        item.kind, item.concept, f"{item.text} until {item.end}", item.start, end, False, end, False,
+        method=item.method, id=item.id,
+    )  # fmt: skip
+    over = [ended] if test.selection.members <= patient.vocabulary.members(item.concept) else []
+    return over if item.end.latest < patient.day else [*over, item]
 
 
 def _order(item: Item) -> When | None:
     return item.stated or item.start
 
 
-def _candidates(items: list[Item]) -> list[Item]:
-    """Return the items that may be the latest: undated ones always may."""
-    dated = [(item, when) for item in items if (when := _order(item))]
-    undated = [item for item in items if _order(item) is None]
+def _candidates(items: list[Item], by_start: bool = False) -> list[Item]:
+    """Return the items that may be the latest (or the latest to begin): undated ones always may."""
+    whens = [(item, item.start if by_start else _order(item)) for item in items]
+    dated = [(item, when) for item, when in whens if when]
+    undated = [item for item, when in whens if when is None]
     if not dated:
         return undated
     bar = max(when.earliest for _, when in dated)
@@ -231,23 +242,26 @@ def _refuse_clash(candidates: list[Item], test: Test) -> None:
     seen: dict[tuple[object, ...], Item] = {}
     for item in candidates:
         when = _order(item)
-        key = (when, item.method)
-        content = (item.value, item.present)
-        other = seen.setdefault(key, item)
-        if (other.value, other.present) != content:
-            day = f" on {when}" if when else ""
-            raise Conflict(f"{other.text} and {item.text}{day}", [other, item])
+        if when is None or not when.exact:
+            continue
+        other = seen.setdefault((when, item.method), item)
+        if (other.value, other.present) != (item.value, item.present):
+            raise Conflict(f"{other.text} and {item.text} on {when}", [other, item])
 
 
-def _truths(patient: Patient, test: Test, items: list[Item]) -> list[Truth]:
+def _equally_late(items: list[Item]) -> bool:
+    """Tell whether all items are known to be of one day."""
+    whens = [_order(item) for item in items]
+    return all(when and when.exact for when in whens) and len({when.earliest for when in whens if when}) == 1
+
+
+def _truths(patient: Patient, test: Test, items: list[Item], certain: bool = True) -> list[Truth]:
     op = test.comparison.op
     if op in ("present", "absent"):
         return [item.present is (op == "present") for item in items]
-    truths = [patient.value_meets(item, test.comparison) for item in items]
-    if test.argument not in ("lowest", "highest"):
-        return truths
-    extreme = _extreme(items, str(test.argument))
-    return [patient.value_meets(extreme, test.comparison)] if extreme else [None]
+    if test.argument in ("lowest", "highest") and certain and _equally_late(items):
+        return [_extreme_meets(patient, test, items, str(test.argument))]
+    return [patient.value_meets(item, test.comparison) for item in items]
 
 
 def _unsettled(test: Test, items: list[Item]) -> str:
@@ -260,19 +274,21 @@ def _unsettled(test: Test, items: list[Item]) -> str:
     )
 
 
-def _extreme(items: list[Item], which: str) -> Item | None:
-    """Return an item standing for the lowest or highest of the values, bounds included; None where a value is missing."""
-    values = [item.value for item in items]
-    if not items or any(value is None for value in values):
+def _extreme(items: list[Item], which: str) -> Interval | None:
+    """Return the lowest or highest of the values, bounds included; None where a value is missing."""
+    known = [item.value for item in items if item.value is not None]
+    if not items or len(known) < len(items):
         return None
     pick = min if which == "lowest" else max
-    known = [value for value in values if value is not None]
-    lows = [value.low for value in known]
-    highs = [value.high for value in known]
-    low = None if (which == "lowest" and None in lows) else pick((x for x in lows if x is not None), default=None)
-    high = None if (which == "highest" and None in highs) else pick((x for x in highs if x is not None), default=None)
-    first = items[0]
-    return Item(first.kind, first.concept, first.text, value=Interval(low, high), low=first.low, high=first.high)
+    lows = [(value.low, value.low_open) for value in known if value.low is not None]
+    highs = [(value.high, not value.high_open) for value in known if value.high is not None]
+    if len(lows) < len(known) and which == "lowest":
+        lows = []
+    if len(highs) < len(known) and which == "highest":
+        highs = []
+    low, low_open = pick(lows, default=(None, False))
+    high, high_closed = pick(highs, default=(None, True))
+    return Interval(low, high, low_open, not high_closed)
 
 
 def _extremal(patient: Patient, test: Test) -> Answer:
@@ -285,34 +301,36 @@ def _extremal(patient: Patient, test: Test) -> Answer:
         _refuse_clash(items, test)
         truth = _agreed(_truths(patient, test, items))
     else:
-        truth = _extreme_meets(patient, test, items)
+        truth = _extreme_meets(patient, test, items, test.summary)
     return Answer(test.id, truth, _evidence(items), "" if truth is not None else _unsettled(test, items))
 
 
 def _first(items: list[Item]) -> list[Item]:
-    """Return the items that may be the earliest: undated ones always may."""
-    dated = [(item, when) for item in items if (when := _order(item))]
-    undated = [item for item in items if _order(item) is None]
+    """Return the items that may be the earliest to begin: undated ones always may."""
+    dated = [(item, item.start) for item in items if item.start]
+    undated = [item for item in items if item.start is None]
     bar = min((when.latest for _, when in dated), default=date.min)
     return [item for item, when in dated if when.earliest <= bar] + undated
 
 
-def _extreme_meets(patient: Patient, test: Test, items: list[Item]) -> Truth:
+def _extreme_meets(patient: Patient, test: Test, items: list[Item], which: str) -> Truth:
     """For laboratory limits each value is compared with its own; else the extreme of all is compared."""
     op = test.comparison.op
     if any(threshold.limit for threshold in test.comparison.thresholds):
         truths = [patient.value_meets(item, test.comparison) for item in items]
-        some = (test.summary == "lowest") is (op in ("below", "at_most"))
+        if op in ("equals", "between"):
+            return _agreed(truths)
+        some = (which == "lowest") is (op in ("below", "at_most"))
         return either(truths) if some else both(truths)
-    extreme = _extreme(items, test.summary)
-    return patient.value_meets(extreme, test.comparison) if extreme else None
+    extreme = _extreme(items, which)
+    return meets(extreme, test.comparison) if extreme else None
 
 
 # ---- consecutive values ----------------------------------------------------------------------------------------------
 
 
-def _by_day(items: list[Item], test: Test) -> list[Item] | None:
-    """Return the last item of each day, latest day first; None where the order is not known."""
+def _by_day(items: list[Item], test: Test) -> list[list[Item]] | None:
+    """Return for each day, the latest first, what may be its last item; None where the order of days is not known."""
     if any(item.start is None or not item.start.exact for item in items):
         return None
     days: dict[date, list[Item]] = {}
@@ -323,8 +341,17 @@ def _by_day(items: list[Item], test: Test) -> list[Item] | None:
     for _, same in sorted(days.items(), reverse=True):
         last = _candidates(same)
         _refuse_clash(last, test)
-        chosen.append(last[0])
+        chosen.append(last)
     return chosen
+
+
+def _day_meets(patient: Patient, test: Test, last: list[Item]) -> Truth:
+    """Tell whether the last value of a day meets the comparison; where several may be the last, all must agree."""
+    return _agreed([patient.value_meets(item, test.comparison) for item in last])
+
+
+def _flat(days: Iterable[list[Item]]) -> list[Item]:
+    return [item for day in days for item in day]
 
 
 def _each_of_latest(patient: Patient, test: Test) -> Answer:
@@ -338,12 +365,12 @@ def _each_of_latest(patient: Patient, test: Test) -> Answer:
     number = int(test.argument)
     latest = ordered[:number]
     newest = test.selection.condition("newest")
-    if newest is not None and _recent(patient, latest[0], newest) is not True:
-        return Answer(test.id, None, _evidence(latest[:1]), _stale(latest[:1], newest))
-    truth = both(patient.value_meets(item, test.comparison) for item in latest)
+    if newest is not None and _recent(patient, latest[0][0], newest) is not True:
+        return Answer(test.id, None, _evidence(latest[0]), _stale(latest[0], newest))
+    truth = both(_day_meets(patient, test, day) for day in latest)
     if truth and len(latest) < number:
-        return Answer(test.id, None, _evidence(latest), f"only {len(latest)} of {number} values recorded")
-    return Answer(test.id, truth, _evidence(latest), "" if truth is not None else _unsettled(test, latest))
+        return Answer(test.id, None, _evidence(_flat(latest)), f"only {len(latest)} of {number} values recorded")
+    return Answer(test.id, truth, _evidence(_flat(latest)), "" if truth is not None else _unsettled(test, _flat(latest)))
 
 
 def _consecutive(patient: Patient, test: Test) -> Answer:
@@ -356,19 +383,19 @@ def _consecutive(patient: Patient, test: Test) -> Answer:
     newest = test.selection.condition("newest")
     runs = [ordered[i : i + number] for i in range(len(ordered) - number + 1)]
     truths = [
-        both([_run_recent(patient, run, newest), *(patient.value_meets(i, test.comparison) for i in run)])
+        both([_run_recent(patient, run, newest), *(_day_meets(patient, test, day) for day in run)])
         for run in runs
     ]
     for run, truth in zip(runs, truths, strict=True):
         if truth:
-            return Answer(test.id, True, _evidence(run))
+            return Answer(test.id, True, _evidence(_flat(run)))
     if either(truths) is False and patient.complete(test.selection) and not maybe:
-        return Answer(test.id, False, _evidence(ordered))
-    return Answer(test.id, None, _evidence(ordered), why or f"no {number} consecutive values recorded that meet it")
+        return Answer(test.id, False, _evidence(_flat(ordered)))
+    return Answer(test.id, None, _evidence(_flat(ordered)), why or f"no {number} consecutive values recorded that meet it")
 
 
-def _run_recent(patient: Patient, run: list[Item], newest: Condition | None) -> Truth:
-    return True if newest is None else _recent(patient, run[0], newest)
+def _run_recent(patient: Patient, run: list[list[Item]], newest: Condition | None) -> Truth:
+    return True if newest is None else _recent(patient, run[0][0], newest)
 
 
 # ---- counts ----------------------------------------------------------------------------------------------------------
@@ -404,6 +431,12 @@ def _tally(patient: Patient, test: Test, items: list[Item]) -> tuple[int, int]:
         children = vocabulary.children(test.selection.concept)
         classes = {child for item in items for child in children & vocabulary.ancestors(item.concept)}
         return len(classes), len(classes)
+    tallies = [_distinct([item for item in items if item.concept == concept]) for concept in {i.concept for i in items}]
+    return sum(low for low, _ in tallies), sum(high for _, high in tallies)
+
+
+def _distinct(items: list[Item]) -> tuple[int, int]:
+    """Return at least and at most how many items of one concept there are, those of one day being one."""
     distinct = {(item.start.earliest, item.start.latest) for item in items if item.start}
     exact = [item for item in items if item.start and item.start.exact]
     repeated = len(exact) - len({item.start.earliest for item in exact if item.start})
@@ -472,12 +505,15 @@ def _unchanged(patient: Patient, test: Test) -> Answer:
     duration = test.comparison.thresholds[0].duration
     assert duration is not None
     since = shift(patient.day, duration, -1)
-    items = [item for item, truth, _ in patient.matched(test.selection) if truth is not False]
+    certain = {item: truth for item, truth, _ in patient.matched(test.selection) if truth is not False}
+    items = list(certain)
     entries = [(item, part) for item in items for part in item.parts]
     truths: list[Truth] = []
     changed: list[Item] = []
     for item, part in entries:
         stable = _stable_since(patient, part, [p for _, p in entries if p.concept == part.concept], since)
+        if stable is False and certain[item] is None:
+            stable = None
         truths.append(stable)
         if stable is not True:
             changed.append(item)
@@ -504,9 +540,8 @@ def _began_by(part: Therapy, same_drug: list[Therapy], since: date) -> Truth:
         return None
     if part.start.latest <= since:
         return True
-    if part.start.exact and any(_renewed(other, part) for other in same_drug):
-        return True
-    return False if part.start.earliest > since else None
+    renewed = either(_renewed(other, part) for other in same_drug)
+    return renewed if renewed is not False else False if part.start.earliest > since else None
 
 
 def _goes_on(patient: Patient, part: Therapy, same_drug: list[Therapy], since: date) -> Truth:
@@ -516,38 +551,44 @@ def _goes_on(patient: Patient, part: Therapy, same_drug: list[Therapy], since: d
         return None
     if part.end.earliest >= patient.day or part.end.latest + ONE_DAY <= since:
         return True
-    if part.end.exact and any(_renewed(part, other) for other in same_drug):
-        return True
+    renewed = either(_renewed(part, other) for other in same_drug)
+    if renewed is not False:
+        return renewed
     return False if part.end.earliest + ONE_DAY > since and part.end.latest < patient.day else None
 
 
-def _renewed(before: Therapy, after: Therapy) -> bool:
+def _renewed(before: Therapy, after: Therapy) -> Truth:
     """Tell whether one entry is carried on by the other at the same dose, without a gap."""
-    if before is after or before.dose is None or before.dose != after.dose:
+    if before is after or before.ongoing:
         return False
-    if not (before.end and before.end.exact and after.start and after.start.exact) or before.ongoing:
-        return False
-    gap = after.start.earliest - before.end.earliest
-    return gap <= ONE_DAY and not (before.start and before.start.earliest >= after.start.earliest)
+    same = before.dose == after.dose if before.dose and after.dose else None
+    if before.dose and after.dose and before.dose.unit != after.dose.unit:
+        same = None
+    first = compare(before.start, "before", after.start) if before.start and after.start else None
+    end = before.end and When(before.end.earliest + ONE_DAY, before.end.latest + ONE_DAY)
+    joined = compare(after.start, "on_or_before", end) if end and after.start else None
+    return both([same, first, joined])
 
 
 def _time_since(patient: Patient, test: Test) -> Answer:
-    """The time from the latest item to screening."""
+    """The time from the latest item to screening; of a finding, which is stated again and again, from its first beginning."""
     items, maybe, why = _usable(patient, test)
     items = [item for item in items if item.present]
     if not items or maybe:
         return Answer(test.id, None, _evidence([*items, *maybe]), why or "not recorded")
     if any(item.start is None for item in items):
         return Answer(test.id, None, _evidence(items), "its date is not recorded")
-    latest = _candidates(items)
-    truth = _agreed([spans(item.start, When.on(patient.day), test.comparison) for item in latest if item.start])
-    return Answer(test.id, truth, _evidence(latest), "" if truth is not None else "its date is not known well enough")
+    dated = _first(items) if test.selection.kind == "finding" else _candidates(items)
+    truth = _agreed([spans(item.start, When.on(patient.day), test.comparison) for item in dated if item.start])
+    return Answer(test.id, truth, _evidence(dated), "" if truth is not None else "its date is not known well enough")
 
 
 def _time_between(patient: Patient, test: Test) -> Answer:
     """The time from the earliest to the latest item."""
     items, maybe, why = _usable(patient, test)
     items = [item for item in items if item.present]
+    if len(items) < 2 and not maybe and patient.complete(test.selection) and test.comparison.op in ("at_least", "above"):
+        return Answer(test.id, False, _evidence(items))
     if len(items) < 2 or maybe:
         return Answer(test.id, None, _evidence([*items, *maybe]), why or "fewer than two are recorded")
     if any(item.start is None for item in items):
@@ -556,7 +597,7 @@ def _time_between(patient: Patient, test: Test) -> Answer:
         [
             spans(first.start, last.start, test.comparison)
             for first in _first(items)
-            for last in _candidates(items)
+            for last in _candidates(items, by_start=True)
             if first.start and last.start
         ]
     )
@@ -575,47 +616,55 @@ def _change(patient: Patient, test: Test) -> Answer:
     if ordered is None:
         return Answer(test.id, None, _evidence(items), "a value without its day: the order of the values is not known")
     if len(ordered) < 2:
-        return Answer(test.id, None, _evidence(ordered), "only one value is recorded; a change needs two")
+        return Answer(test.id, None, _evidence(_flat(ordered)), "only one value is recorded; a change needs two")
     newest = test.selection.condition("newest")
-    if newest is not None and _recent(patient, ordered[0], newest) is not True:
-        return Answer(test.id, None, _evidence(ordered[:1]), _stale(ordered[:1], newest))
+    if newest is not None and _recent(patient, ordered[0][0], newest) is not True:
+        return Answer(test.id, None, _evidence(ordered[0]), _stale(ordered[0], newest))
     falling = test.summary.endswith("fall")
-    latest, before = ordered[0], _baseline(ordered[1:], str(test.argument), falling)
-    amount = _difference(before, latest, falling, test.summary.startswith("relative"))
+    before = _baseline(ordered[1:], str(test.argument), falling)
+    now, then = _hull(ordered[0]), _extreme(before, "highest" if falling else "lowest")
+    amount = _difference(then, now, falling, test.summary.startswith("relative")) if now and then else None
     truth = None if amount is None else meets(amount, test.comparison)
-    return Answer(test.id, truth, _evidence([before, latest]), "" if truth is not None else _unsettled(test, [latest]))
+    used = [*before, *ordered[0]]
+    return Answer(test.id, truth, _evidence(used), "" if truth is not None else _unsettled(test, ordered[0]))
 
 
-def _baseline(earlier: list[Item], argument: str, falling: bool) -> Item:
-    """Return the item that the latest one is held against; `earlier` has the latest day first."""
-    if argument == "previous":
-        return earlier[0]
-    if argument == "extreme":
-        sign = 1 if falling else -1
-        return max(earlier, key=lambda item: sign * (_middle(item) or Fraction(0)))
-    return earlier[-1]
+def _baseline(earlier: list[list[Item]], argument: str, falling: bool) -> list[Item]:
+    """Return the items of which the most extreme is what the latest value is held against; `earlier` has the latest day first."""
+    days = {"previous": earlier[:1], "extreme": earlier}.get(argument, earlier[-1:])
+    hulls = [replace(day[0], value=_hull(day)) for day in days]
+    extreme = _extreme(hulls, "highest" if falling else "lowest")
+    if extreme is None:
+        return hulls
+    return [item for item in hulls if item.value and _may_be(item.value, extreme, falling)]
 
 
-def _middle(item: Item) -> Fraction | None:
-    return None if item.value is None else item.value.low if item.value.low is not None else item.value.high
+def _may_be(value: Interval, extreme: Interval, highest: bool) -> bool:
+    """Tell whether a value may be the most extreme one."""
+    if highest:
+        return value.high is None or extreme.low is None or value.high >= extreme.low
+    return value.low is None or extreme.high is None or value.low <= extreme.high
 
 
-def _difference(before: Item, after: Item, falling: bool, relative: bool) -> Interval | None:
+def _hull(items: list[Item]) -> Interval | None:
+    """Return the range in which the last value of a day lies; None where a value is missing."""
+    low, high = _extreme(items, "lowest"), _extreme(items, "highest")
+    if low is None or high is None or len(items) == 1:
+        return low
+    return Interval(low.low, high.high, low.low_open, high.high_open)
+
+
+def _difference(before: Interval, after: Interval, falling: bool, relative: bool) -> Interval | None:
     """Return how far a value fell (or rose), in its unit or in per cent of the earlier value; None where it cannot be told."""
-    if before.value is None or after.value is None:
-        return None
-    ends = (before.value.low, before.value.high, after.value.low, after.value.high)
-    if None in ends:
-        return None
-    low, high, now_low, now_high = (end for end in ends if end is not None)
-    fell, most = low - now_high, high - now_low
-    if not falling:
-        fell, most = -most, -fell
+    least = None if before.low is None or after.high is None else before.low - after.high
+    most = None if before.high is None or after.low is None else before.high - after.low
+    fell = (least, most) if falling else (None if most is None else -most, None if least is None else -least)
     if not relative:
-        return Interval(fell, most)
-    if low != high or low <= 0:
+        return Interval(*fell)
+    if not before.exact or before.low is None or before.low <= 0:
         return None
-    return Interval(100 * fell / low, 100 * most / low)
+    low, high = (None if end is None else 100 * end / before.low for end in fell)
+    return Interval(low, high)
 
 
 _SUMMARIES: Mapping[str, Callable[[Patient, Test], Answer]] = {

@@ -9,32 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cache, cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 from . import cells, knowledge
-from .dates import shift
 from .derived import INPUTS
 from .engine import Place, Program, Statement, Term, read_statements
 from .errors import KnowledgeBaseError, Problem, did_you_mean
 from .knowledge import Cohort, KnowledgeBase, Need
-from .questions import Comparison, Selection, Test, Threshold
 from .screening import Inputs
 
 ERROR, WARNING = "error", "warning"
 
 # Every predicate of the language (kb/README.md), with the numbers of arguments that it takes.
 PREDICATES: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys(("label", "source", "all_of", "any_of", "none_of", "known_by", "points", "cites"), (2,)),
+    **dict.fromkeys(("label", "source", "all_of", "any_of", "none_of", "known_by", "presumed_absent", "cites"), (2,)),
+    "points": (2,),
     **dict.fromkeys(("by_reading", "item", "test"), (4,)),
     **dict.fromkeys(("given", "items", "doubt"), (2,)),
     **dict.fromkeys(("n_of", "current"), (3,)),
-    "current_test": (5,),
+    "current_test": (4,),
     **dict.fromkeys(("quantity", "unit", "offset", "grade", "code", "code_method", "act", "manage"), (3,)),
     **dict.fromkeys(("finding", "event", "procedure", "judgement", "consent", "drug", "class", "method"), (2,)),
-    **dict.fromkeys(("scale", "in_class", "outcome", "obtain"), (2,)),
+    **dict.fromkeys(("scale", "in_class", "half_life", "outcome", "obtain"), (2,)),
     **dict.fromkeys(("derived", "route", "not_systemic"), (1,)),
     "equivalent": (4,),
     **dict.fromkeys(("trial", "cohort", "requires", "reading", "option"), (3,)),
@@ -49,7 +48,6 @@ _DOSE_INPUTS = ("weight",)
 # With these, that nobody can enter a cohort is their consequence, and not worth a finding of its own.
 _DEFORMED = frozenset(("cycle", "hole", "overlap", "two_readings", "number", "two_kinds", "undefined", "misspelt"))
 _FOREIGN = frozenset(("reserved", "not_a_fact"))
-_REFERENCE_DAY = date(2001, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -155,7 +153,6 @@ class _Checker:
             yield from self._refused(error, derived)
             return
         yield from self._same_tests(kb)
-        yield from self._impossible_durations(kb)
         if not any(finding.kind in _DEFORMED | _FOREIGN for finding in derived):
             yield from _Entrance(kb, self).findings()
 
@@ -283,7 +280,7 @@ class _Checker:
     def _same_tests(self, kb: KnowledgeBase) -> Iterator[Finding]:
         """Yield tests that ask the same under another name: equal tests are asked once, decided once."""
         first: dict[tuple[object, ...], str] = {}
-        for test in kb.tests.values():
+        for test in sorted(kb.tests.values(), key=lambda test: test.id):
             thresholds = tuple((t.number, t.unit, t.limit, t.duration) for t in test.comparison.thresholds)
             other = first.setdefault((test.family, test.comparison.op, thresholds), test.id)
             if other != test.id:
@@ -291,15 +288,6 @@ class _Checker:
                 place = _place(self.find(words, ("test", "current_test")), words)
                 message = f"'{_unwrapped(test.id)}' asks the same as '{_unwrapped(other)}'"
                 yield self.finding("same_test", message, place)
-
-    def _impossible_durations(self, kb: KnowledgeBase) -> Iterator[Finding]:
-        for test in kb.tests.values():
-            for comparison in _comparisons(test):
-                if comparison.op == "between" and _after(*comparison.thresholds):
-                    words = (*_plain_words(test.id), *(threshold.text for threshold in comparison.thresholds))
-                    place = _place(self.find(words), words)
-                    message = f"impossible interval {comparison}: the lower end is above the upper one"
-                    yield self.finding("impossible", message, place)
 
 
 class _Entrance:
@@ -364,20 +352,33 @@ class _Entrance:
                     yield self.checker.finding("barring_option", message, place, WARNING)
 
     def _redundant(self) -> Iterator[Finding]:
-        """Yield needs that follow from the others in every cohort that has them, however the readings are read."""
-        implied: dict[Need, list[bool]] = {}
+        """Yield requirements that whoever meets all the others, and no exclusion, meets too."""
+        default = self.inputs.choices(self.kb.chosen())
         for cohort in self.kb.cohorts.values():
             wanted = self._wanted(cohort)
-            for need, literal in wanted.items():
-                others = [other for key, other in wanted.items() if key != need and other is not None]
-                follows = literal is not None and not self.program.satisfiable([*others, -literal])
-                implied.setdefault(need, []).append(follows)
-        for need, everywhere in implied.items():
-            if all(everywhere):
-                message = f"{need.clause} {need.criterion} follows from the other requirements and exclusions"
-                words = (*_plain_words(need.criterion), need.clause)
-                place = _place(self.checker.find(words, _NEEDS), words)
-                yield self.checker.finding("redundant", message, place, WARNING)
+            for need in cohort.needs:
+                fails = self.unmet.get(need.criterion)
+                others = [literal for key, literal in wanted.items() if key != need and literal is not None]
+                if fails is None or not self.program.satisfiable([*default, fails]):
+                    continue
+                if self.program.satisfiable([*default, *others, fails]):
+                    continue
+                always = "" if self.program.satisfiable([*others, fails]) else ", however it is read"
+                message = f"{need.clause} follows from the other requirements of {cohort.code}{always or ', as it is read'}"
+                yield self.checker.finding("redundant", message, self._place(cohort, [need]), WARNING)
+
+    def together(self) -> Iterator[tuple[Cohort, Cohort]]:
+        """Yield the pairs of cohorts that one patient can be eligible for at once."""
+        default = self.inputs.choices(self.kb.chosen())
+        for one, other in combinations(self.kb.cohorts.values(), 2):
+            if self._open(default, self._wanted(one) | self._wanted(other)):
+                yield one, other
+
+
+def together(trial: str | None = None, root: Path | str | None = None) -> list[tuple[Cohort, Cohort]]:
+    """Return the pairs of cohorts that one patient can be eligible for at once, under the default readings."""
+    kb = knowledge.load(trial, root)
+    return list(_Entrance(kb, _Checker(kb.root, kb.main)).together())
 
 
 # ---- small helpers ---------------------------------------------------------------------------------------------------
@@ -459,22 +460,3 @@ def _arity(text: str) -> int:
             break
         count += depth == 1 and found[0] == ","
     return count
-
-
-def _comparisons(test: Test) -> Iterator[Comparison]:
-    """Yield every comparison in a test, those of its conditions included."""
-    yield test.comparison
-    stack: list[Selection] = [test.selection]
-    while stack:
-        for condition in stack.pop().conditions:
-            if condition.comparison:
-                yield condition.comparison
-            if condition.selection:
-                stack.append(condition.selection)
-
-
-def _after(low: Threshold, high: Threshold) -> bool:
-    """Tell whether the first of two durations is the longer one."""
-    if low.duration is None or high.duration is None:
-        return False
-    return shift(_REFERENCE_DAY, low.duration) > shift(_REFERENCE_DAY, high.duration)

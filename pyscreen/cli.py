@@ -46,9 +46,12 @@ def _day(_context: click.Context, _param: click.Parameter, value: str | None) ->
     if value is None:
         return None
     try:
-        return datetime.strptime(value, "%Y-%m-%d").date()
+        day = datetime.strptime(value, "%Y-%m-%d").date()
     except ValueError:
         raise click.BadParameter(f"'{value}' is no day; write it as 2026-11-22") from None
+    if not 1900 <= day.year <= 2200:
+        raise click.BadParameter(f"'{value}' is outside the years 1900 to 2200")
+    return day
 
 
 def _with_kb(command: _Command) -> _Command:
@@ -258,12 +261,15 @@ def kb_show(name: str, trial: str | None, root: Path | None) -> None:
 @click.pass_context
 def kb_check(context: click.Context, trial: str | None, root: Path | None) -> None:
     """Look for mistakes in a trial and all it leans on; exit status 5 where there are any."""
-    from .checking import check
+    from .checking import check, together
 
     findings = check(trial, root)
     for finding in findings:
         click.echo(str(finding))
     errors = sum(finding.level == "error" for finding in findings)
+    if not errors:
+        for one, other in together(trial, root):
+            click.echo(f"one patient can be eligible for {one.code} and {other.code}")
     click.echo(f"{errors} errors, {len(findings) - errors} warnings", err=True)
     if errors:
         context.exit(5)
@@ -297,3 +303,18 @@ def kb_document(form: str, output: Path | None, trial: str | None, root: Path | 
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(output))]) from None
+
+
+@kb.command("coverage")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_with_kb
+@click.pass_context
+def kb_coverage(context: click.Context, form: str, trial: str | None, root: Path | None) -> None:
+    """Show clause by clause what encodes the protocol and which worked cases exercise it; exit status 5 where one is missing."""
+    from . import render
+    from .coverage import coverage
+
+    rows = coverage(knowledge.load(trial, root))
+    click.echo(_json(render.coverage_json(rows)) if form == "json" else render.coverage_text(rows), nl=form == "json")
+    if any(row.missing for row in rows):
+        context.exit(5)

@@ -136,12 +136,13 @@ class Codebook:
             table[system, _plain(system, code.rstrip("*"))] = Sense(kind, concept, not code.endswith("*"), method)
 
     def senses(self, concept: Concept) -> list[Sense]:
-        """Return what the codings stand for, in order; of one coding, the most specific first."""
+        """Return what the codings stand for, in order, the most specific first; not what a narrower one says already."""
         found: dict[tuple[str, str], Sense] = {}
         for coding in concept.coding:
             for sense in self._of(coding):
                 found.setdefault((sense.kind, sense.concept), sense)
-        return list(found.values())
+        wider = {(kind, above) for kind, name in found for above in self.vocabulary.ancestors(name) - {name}}
+        return [sense for key, sense in found.items() if key not in wider]
 
     def _of(self, coding: Coding) -> Iterator[Sense]:
         if coding.system.startswith(OWN_SYSTEM):

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from .dates import When, completed_range
 from .quantities import Interval, show
-from .record import Measurement, Record
+from .record import Measurement, Record, Statement
 
 Formula = Callable[[Record, date], Iterator[Measurement]]
 
@@ -26,6 +26,19 @@ def measurements(record: Record, concept: str, derived: frozenset[str], day: dat
         return reported
     values = [*reported, *FORMULAS[concept](record, day)]
     return _joined(values)
+
+
+def statements(record: Record, kind: str, derived: frozenset[str]) -> Iterator[Statement]:
+    """Yield the record's statements of a kind, with what follows from its other facts where a formula of that name exists."""
+    yield from record.statements(kind)
+    if kind == "event":
+        yield from (event for name in sorted(derived & set(HISTORY)) for event in HISTORY[name](record))
+
+
+def death(record: Record) -> Iterator[Statement]:
+    """The patient's death, on the day that the record gives."""
+    if record.died is not None:
+        yield Statement("death", True, record.died, stated=record.died)
 
 
 def _joined(values: list[Measurement]) -> list[Measurement]:
@@ -190,6 +203,9 @@ FORMULAS: Mapping[str, Formula] = {
     "egfr_ckd_epi_2021": egfr_ckd_epi_2021,
     "egfr_ckd_epi_2009": egfr_ckd_epi_2009,
 }
+
+HISTORY: Mapping[str, Callable[[Record], Iterator[Statement]]] = {"death": death}
+"""Events that follow from the record's other facts."""
 
 INPUTS: Mapping[str, tuple[str, ...]] = {
     "age": (),

@@ -23,12 +23,14 @@ _KIND_WORDS = {
     "none_of": "none of",
     "n_of": "at least {0} of",
     "known_by": "known by any of",
+    "presumed_absent": "only what is known counts; else presumed not to be so:",
     "by_reading": "as it is read",
     "points": "at least {0} points; in each domain the heaviest counts",
     "test": "test",
     "constant": "constant",
 }
-_GROUPS = ("all_of", "any_of", "none_of", "n_of", "known_by", "by_reading", "item", "test", "current_test", "label")
+_GROUPS = ("all_of", "any_of", "none_of", "n_of", "known_by", "presumed_absent", "by_reading", "item", "test", "current_test",
+           "label")  # fmt: skip
 _DECLARED_BY = {"measurement": ("quantity",), "therapy": ("drug", "class")}
 _SYSTEMS = {"loinc": "LOINC", "snomed": "SNOMED CT", "rxnorm": "RxNorm", "atc": "ATC", "icd10": "ICD-10"}
 _WIDTH = 100
@@ -169,7 +171,10 @@ class _Guide:
     def clause(self, name: str) -> _Page:
         clause = self.kb.clauses[name]
         page = self._titled(f"clause {name}", clause.text, ("clause",), name)
-        page.pair("role", f"{clause.role}, of {'every cohort' if clause.cohort == 'general' else clause.cohort}; lines {clause.lines}")
+        page.pair(
+            "role",
+            f"{clause.role}, of {'every cohort' if clause.cohort == 'general' else clause.cohort}; lines {clause.lines}",
+        )
         page.listed("encoded by", self._encoding(name))
         page.listed("readings", (f"{r.id}: {r.question}" for r in self.kb.readings.values() if name in r.clauses))
         return page
@@ -196,7 +201,9 @@ class _Guide:
         page.pair("why", reading.why)
         page.pair("confidence", reading.confidence)
         page.listed("clauses", (self._clause(clause) for clause in reading.clauses))
-        users = [c.id for c in self.kb.criteria.values() if any(m.detail[:1] == (reading.id,) for m in self._by_reading(c))]
+        users = [
+            c.id for c in self.kb.criteria.values() if any(m.detail[:1] == (reading.id,) for m in self._by_reading(c))
+        ]
         page.listed("decides", map(self._worded, users), _MOST_USERS)
         page.pair("cohorts", self._reached(users))
         return page
@@ -314,15 +321,24 @@ class _Guide:
         if name in self.kb.vocabulary.derived:
             inputs = ", ".join(i for i in INPUTS.get(name, ()) if i in self.kb.vocabulary.quantities)
             page.pair("computed", f"where not reported, from {inputs or 'the birth date'}")
-        page.pair("used for", ", ".join(other for other in sorted(self.kb.vocabulary.derived) if name in INPUTS.get(other, ())))
+        page.pair(
+            "used for",
+            ", ".join(other for other in sorted(self.kb.vocabulary.derived) if name in INPUTS.get(other, ())),
+        )
 
     def _drug(self, page: _Page, name: str) -> None:
         vocabulary = self.kb.vocabulary
-        page.listed("belongs to", (f"{vocabulary.label('therapy', c)} [{c}]" for c in sorted(vocabulary.ancestors(name) - {name})))
+        page.listed(
+            "belongs to",
+            (f"{vocabulary.label('therapy', c)} [{c}]" for c in sorted(vocabulary.ancestors(name) - {name})),
+        )
         page.listed("members", (f"{vocabulary.label('therapy', c)} [{c}]" for c in sorted(vocabulary.children(name))))
         for group, (unit, factors) in vocabulary.equivalents.items():
             if name in factors:
-                page.pair("equivalent", f"1 {unit} counts {factors[name]} {unit} in {vocabulary.label('therapy', group)} [{group}]")
+                page.pair(
+                    "equivalent",
+                    f"1 {unit} counts {factors[name]} {unit} in {vocabulary.label('therapy', group)} [{group}]",
+                )
 
     def _codes(self, page: _Page, kind: str, name: str) -> None:
         systems: dict[str, list[str]] = {}
@@ -334,8 +350,14 @@ class _Guide:
 
     def _remedies(self, page: _Page, name: str) -> None:
         acts = {act: label for act, _, label in self.kb.program.rows("act", 3)}
-        page.listed("found out by", (acts.get(act, act) for concept, act in self.kb.program.rows("obtain", 2) if concept == name))
-        page.listed("can be made", (f"{way}: {acts.get(act, act)}" for c, way, act in self.kb.program.rows("manage", 3) if c == name))
+        page.listed(
+            "found out by",
+            (acts.get(act, act) for concept, act in self.kb.program.rows("obtain", 2) if concept == name),
+        )
+        page.listed(
+            "can be made",
+            (f"{way}: {acts.get(act, act)}" for c, way, act in self.kb.program.rows("manage", 3) if c == name),
+        )
 
     def _asks(self, test: Test, kind: str, name: str) -> bool:
         stack: list[Selection] = [test.selection]
@@ -354,7 +376,10 @@ class _Guide:
     @cached_property
     def files(self) -> dict[str, Path]:
         """Every program of the knowledge base by its path without ending: `criteria/sledai_2k`."""
-        return {path.relative_to(self.kb.root).with_suffix("").as_posix(): path for path in sorted(self.kb.root.rglob("*.lp"))}
+        return {
+            path.relative_to(self.kb.root).with_suffix("").as_posix(): path
+            for path in sorted(self.kb.root.rglob("*.lp"))
+        }
 
     def _file(self, name: str) -> Iterator[_Page]:
         plain = name.removesuffix(".lp").removeprefix("kb/")
@@ -434,7 +459,9 @@ class _Guide:
         for statement in self.statements:
             for first in _firsts(statement):
                 functor = _functor(first)
-                index.setdefault((statement.predicate, functor), []).append((first, statement.words.get(functor, statement.place)))
+                index.setdefault((statement.predicate, functor), []).append(
+                    (first, statement.words.get(functor, statement.place))
+                )
         return index
 
     def _defined(self, predicates: tuple[str, ...], name: str) -> Place | None:
@@ -548,4 +575,3 @@ def _header(path: Path) -> list[str]:
             break
         lines.append(line.lstrip("% "))
     return lines
-

@@ -18,6 +18,7 @@ _GROUPS = {
     "any_of": "any of",
     "none_of": "none of",
     "known_by": "known by any of these; if they disagree, it is not known",
+    "presumed_absent": "only where it is known; what the record does not say is presumed not to be so",
 }
 
 

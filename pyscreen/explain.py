@@ -1,7 +1,7 @@
 """Why a verdict is what it is: a `networkx.DiGraph` over cohort, criteria and tests, and the questions put to it.
 
 Nodes carry `kind`, `label`, `clauses`, `status`, `effect`, `evidence`, `why`, `source`, `matters` (a score also `points_certain`,
-`points_possible`); edges `role`, `clause`, `detail`, `decides`.
+`points_possible`; what is only presumed not to be so, `presumed`); edges `role`, `clause`, `detail`, `decides`.
 `status` is met, unmet, unknown (a cohort: eligible, ineligible, undecided). `effect` is on eligibility, not on truth: an exclusion
 that is absent `helps`, one that is present `blocks`, one that is not settled is `open`; `none` is what does not matter to the verdict.
 """
@@ -84,6 +84,8 @@ class _Builder:
             source=criterion.source,
             number=criterion.number,
         )
+        if name in self.screening.presumed:
+            self.graph.nodes[name]["presumed"] = True
         if criterion.kind == "points":
             certain, possible = self.screening.points(name)
             self.graph.nodes[name].update(points_certain=certain, points_possible=possible)
@@ -231,6 +233,10 @@ def _can_be(found: nx.DiGraph[str], node: str, wanted_unmet: bool, stuck: str) -
 def _combined(kind: str, number: int, unmet: bool, able: list[bool], found: nx.DiGraph[str], name: str) -> bool:
     if kind in ("cohort", "all_of", "none_of"):
         return any(able) if unmet else all(able)
+    if kind == "presumed_absent":
+        statuses = [found.nodes[child]["status"] for child in found.successors(name)]
+        silent = [can or status == UNKNOWN for can, status in zip(able, statuses, strict=True)]
+        return all(silent) if unmet else any(able)
     if kind in ("any_of", "known_by", "by_reading"):
         return all(able) if unmet and kind == "any_of" else any(able)
     if kind == "n_of":

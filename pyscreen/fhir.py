@@ -1,7 +1,10 @@
 """A patient's FHIR R4 resources as the written form of a record, with a note on everything that was not used.
 
 Concepts come from the vocabulary's codes alone: every coding of a resource is tried in order. A code in the system
-`urn:pyscreen:<kind>` (`urn:pyscreen:judgement`) is the vocabulary's own name, for what no code system knows. Dates and
+`urn:pyscreen:<kind>` (`urn:pyscreen:judgement`) is the vocabulary's own name, for what no code system knows. Two things
+R4 has no element for are said in the same way: how a course of a drug went, by an extension `urn:pyscreen:response` of
+the medication resource (`valueCode`, a response of the vocabulary); and that a section or concept is completely recorded,
+by a current List with a code in the system `urn:pyscreen:complete` (`therapies`). Dates and
 clocks are those written, whatever the offset from UTC. What is planned, refuted, withdrawn, of another patient, or said
 in a way that cannot be read becomes a note and not a fact.
 """
@@ -37,7 +40,7 @@ from .codebook import (
 from .dates import Duration, parse_when, shift
 from .doses import parse_dose
 from .errors import RecordError, did_you_mean
-from .form import SECTIONS, UNKNOWN
+from .form import CLOSABLE, SECTIONS, UNKNOWN
 from .quantities import parse_quantity
 from .record import Note
 from .resources import (
@@ -47,8 +50,10 @@ from .resources import (
     Condition,
     Consent,
     Dosage,
+    Encounter,
     File,
     Found,
+    List,
     Medication,
     MedicationAdministration,
     MedicationRequest,
@@ -90,8 +95,20 @@ FREQUENCIES = {
 }
 """Codes of how often (HL7 GTSAbbreviation) as the written form says it."""
 
+PLANNED = "planned"
+VISITS = {
+    "finished": "",
+    **dict.fromkeys(("in-progress", "arrived", "triaged", "onleave"), "ongoing"),
+    "planned": PLANNED,
+}
+"""Status of an Encounter that is read: over, going on, or still to come."""
+
 COMPARATORS = ("", "<", "<=", ">", ">=")
 LONGEST_NAME = 100
+RESPONSE = "urn:pyscreen:response"
+"""The extension of a medication resource that says how the course went."""
+COMPLETE = "urn:pyscreen:complete"
+"""The code system of a List that says what is completely recorded."""
 
 
 def patients(data: bytes) -> list[str]:
@@ -277,7 +294,9 @@ class _Reader:
         self.record["sex"] = patient.gender if patient.gender in ("male", "female") else None
         if patient.gender and not self.record["sex"]:
             self.note("ignored", f"gender '{patient.gender}': the sex is not known", found)
-        if patient.deceased_boolean:
+        if patient.deceased_boolean and "death" in self.vocabulary.events:
+            self.add("event", "death", {"happened": True}, found.name)
+        elif patient.deceased_boolean:
             self.note("ignored", "the patient is recorded as dead; the date is not known", found)
 
     def read(self, found: Found) -> None:
@@ -300,6 +319,8 @@ class _Reader:
                 self.condition(found, found.body)
             case Procedure():
                 self.procedure(found, found.body)
+            case Encounter():
+                self.encounter(found, found.body)
             case Consent():
                 self.consent(found, found.body)
             case MedicationStatement():
@@ -308,6 +329,20 @@ class _Reader:
                 self.request(found, found.body)
             case MedicationAdministration():
                 self.administration(found, found.body)
+            case List():
+                self.completed(found, found.body)
+
+    def completed(self, found: Found, said: List) -> None:
+        """Take a section or concept as completely recorded."""
+        names = [coding.code for coding in said.code.coding if coding.system == COMPLETE]
+        if said.status != "current" or not names:
+            self.note("ignored", f"list: {words_of(said.code)}: it does not say what is complete", found)
+            return
+        for name in names:
+            if name in CLOSABLE or self.vocabulary.kinds_of(name):
+                self.record.setdefault("complete", []).append(name)
+            else:
+                self.note("unmapped", f"completely recorded: {name}", found)
 
     # observations
 
@@ -474,6 +509,21 @@ class _Reader:
         item = {"date": day, "stated": day, "planned": procedure.status == "preparation"}
         self.mapped(found, procedure.code, procedure.status != "not-done", item)
 
+    def encounter(self, found: Found, encounter: Encounter) -> None:
+        """Add a visit or stay as an event from its first to its last day; what is of no mapped type is counted as not read."""
+        senses = [sense for type_ in encounter.type for sense in self.codebook.senses(type_) if sense.kind == "event"]
+        if not senses:
+            self.file.unread["Encounter"] += 1
+        elif encounter.status not in VISITS:
+            self.note("ignored", f"{words_of(encounter.type[0])}: status {encounter.status or 'not given'}", found)
+        else:
+            how = VISITS[encounter.status]
+            course = self.course(encounter.period or Period(), found.place.at("period"))
+            end = None if how == PLANNED else course.end or how or None
+            item = {"happened": True, "date": course.start, "end": end, "planned": how == PLANNED}
+            for concept in dict.fromkeys(sense.concept for sense in senses):
+                self.add("event", concept, item, found.name)
+
     def mapped(self, found: Found, code: Concept, so: bool, item: Item) -> None:
         """Add what a code says of the patient: in every sense where it is so, in the first where it is not."""
         senses = [sense for sense in self.codebook.senses(code) if sense.kind in STATES]
@@ -515,7 +565,7 @@ class _Reader:
             self.not_taken(found, drugs, course)
             return
         course = replace(course, ongoing=taken.status == "active")
-        item = {"planned": taken.status == "intended" or None} | self.reasons(taken)
+        item = {"planned": taken.status == "intended" or None} | self.reasons(taken) | self.response(found, taken)
         self.courses(found, drugs, item, course, taken.dosage, "dosage")
 
     def not_taken(self, found: Found, drugs: list[str], course: Course) -> None:
@@ -537,7 +587,7 @@ class _Reader:
         course = self.course(validity or Period(), found.place.at("dispenseRequest.validityPeriod"))
         start = course.start or self.day(order.authored_on, found.place.at("authoredOn"))
         course = Course(start, course.end, order.status == "active" and not planned)
-        item = {"planned": planned or None} | self.reasons(order)
+        item = {"planned": planned or None} | self.reasons(order) | self.response(found, order)
         self.courses(found, drugs, item, course, order.dosage_instruction, "dosageInstruction")
 
     def administration(self, found: Found, given: MedicationAdministration) -> None:
@@ -551,7 +601,7 @@ class _Reader:
             day = self.day(given.effective_date_time, found.place.at("effectiveDateTime"))
             course = Course(day, day)
         dosage = given.dosage or AdministeredDosage()
-        item = self.reasons(given) | course.item | self.route(found, dosage.route)
+        item = self.reasons(given) | self.response(found, given) | course.item | self.route(found, dosage.route)
         item |= self.administered(found, dosage, course.start is not None and course.start == course.end)
         for drug in drugs:
             self.add("therapy", drug, item, found.name)
@@ -619,6 +669,16 @@ class _Reader:
             if not findings:
                 self.note("unmapped", f"reason for a drug: {words_of(concept)}")
         return {"for": list(named)} if named else {}
+
+    def response(self, found: Found, prescribed: Prescribed) -> Item:
+        """Return how the course went, where an extension says so in the words of the vocabulary."""
+        said = [extension.value_code or "" for extension in prescribed.extension if extension.url == RESPONSE]
+        if not said:
+            return {}
+        if len(said) > 1 or said[0] not in self.vocabulary.responses:
+            self.note("unmapped", f"response to a drug: {', '.join(said) or 'not given'}", found)
+            return {}
+        return {"response": said[0]}
 
     def course(self, period: Period, place: Place) -> Course:
         return Course(self.day(period.start, place.at("start")), self.day(period.end, place.at("end")))

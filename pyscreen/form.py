@@ -33,6 +33,7 @@ Amount = Text | Whole | float
 
 _DATE = Meta(description="a date: 2026, 2026-05 or 2026-05-02", examples=["2026-05-02", "2026-05"])
 _END = Meta(description="the last day, or the word 'ongoing'; left out: not known", examples=["2026-05-02", "ongoing"])
+_LASTED = Meta(description="the last day, or 'ongoing', of what took longer than its date", examples=["2026-05-09"])
 _STATED = Meta(description="the day on which it was last known to be so", examples=["2026-05-02"])
 _PLANNED = Meta(description="true: not done yet, but planned for that date")
 _METHOD = Meta(description="how it was found: a method of the vocabulary")
@@ -118,6 +119,7 @@ class WrittenEvent(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
     event: Annotated[Text, Meta(description="what happened: an event of the vocabulary")]
     happened: Annotated[bool, Meta(description="false: stated not to have happened")] = True
     date: Annotated[Day | None, _DATE] = None
+    end: Annotated[Day | None, _LASTED] = None
     planned: Annotated[bool, _PLANNED] = False
     id: Annotated[Day | None, _ID] = None
 

@@ -23,6 +23,8 @@ from .truth import Truth, both, either
 from .vocabulary import Vocabulary
 
 ONE_DAY = timedelta(days=1)
+LONG_AGO, FAR_AHEAD = date(1000, 1, 1), date(9000, 1, 1)
+"""Stand for the ends of time, with room for a window around them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Patient:
         self.vocabulary = vocabulary
         self._selected: dict[Selection, tuple[Item, ...]] = {}
         self._matched: dict[Selection, list[tuple[Item, Truth, tuple[str, ...]]]] = {}
+        self._entries: dict[tuple[int, ...], _Entries] = {}
 
     # ---- which items -------------------------------------------------------------------------------------------------
 
@@ -72,7 +75,8 @@ class Patient:
         if selection not in self._selected:
             reader = {"measurement": self._measurements, "therapy": self._courses, "sex": self._sex}
             found = reader.get(selection.kind, self._statements)(selection)
-            self._selected[selection] = tuple(item for item in found if not self._lies_ahead(item.start))
+            ahead = selection.condition("ahead") is not None
+            self._selected[selection] = tuple(item for item in found if ahead or not self._lies_ahead(item.start))
         return self._selected[selection]
 
     def _lies_ahead(self, when: When | None) -> bool:
@@ -80,9 +84,7 @@ class Patient:
 
     def _clamped(self, when: When | None) -> When | None:
         """A partly known date of something already recorded cannot lie after the screening date."""
-        if when is None or when.latest <= self.day or when.earliest > self.day:
-            return when
-        return When(when.earliest, self.day, when.clock)
+        return _clamp(when, self.day)
 
     def _sex(self, selection: Selection) -> Iterator[Item]:
         if self.record.sex is not None:
@@ -102,11 +104,21 @@ class Patient:
         )  # fmt: skip
 
     def _statements(self, selection: Selection) -> Iterator[Item]:
-        for statement in self.record.statements(selection.kind):
-            if statement.concept == selection.concept and not statement.planned:
-                yield self._stated(selection.kind, statement)
+        ahead = selection.condition("ahead") is not None
+        for statement in derived.statements(self.record, selection.kind, self.vocabulary.derived):
+            asked_for = self._asked_for(selection, statement)
+            if asked_for is not False and (statement.planned or self._lies_ahead(statement.when)) is ahead:
+                yield self._stated(selection.kind, statement, asked_for)
 
-    def _stated(self, kind: str, statement: Statement) -> Item:
+    def _asked_for(self, selection: Selection, statement: Statement) -> Truth:
+        """Tell whether a statement is of what is asked for: a wider one may be; one that denies must deny every kind of it."""
+        wanted = selection.members or {selection.concept}
+        kinds = self.vocabulary.members(statement.concept) or {statement.concept}
+        if not statement.present:
+            return wanted <= kinds
+        return True if kinds <= wanted else None if kinds & wanted else False
+
+    def _stated(self, kind: str, statement: Statement, asked_for: Truth = True) -> Item:
         label = self.vocabulary.label(kind, statement.concept)
         words = {
             "finding": ("present", "absent"),
@@ -116,32 +128,54 @@ class Patient:
             "event": ("happened", "did not happen"),
         }[kind]
         text = f"{label}: {words[0] if statement.present else words[1]}"
+        if statement.present and (statement.planned or self._lies_ahead(statement.when)):
+            text = f"{label}: planned"
         if statement.by:
             text += f" ({statement.by})"
         start = self._clamped(statement.when)
+        if start and statement.planned:
+            start = When(max(start.earliest, min(self.day, start.latest)), start.latest)
         end = statement.end
-        if kind in ("event", "procedure", "judgement", "consent"):
+        if kind != "finding" and end is None and not statement.ongoing:
             end = start
-        ongoing = statement.ongoing or (end is not None and end.earliest > self.day)
+        ongoing = statement.ongoing or (end is not None and end.earliest > self.day and not self._lies_ahead(start))
         stated = statement.stated or statement.when
         if ongoing:
             stated = When.on(min(self.day, self.record.recorded or self.day))
             end = None
         return Item(
             kind, statement.concept, text, start, end, ongoing, self._clamped(stated), statement.present,
-            method=statement.method, id=statement.id,
+            method=statement.method, whole=asked_for, id=statement.id,
         )  # fmt: skip
 
     # ---- courses -----------------------------------------------------------------------------------------------------
 
     def _courses(self, selection: Selection) -> Iterator[Item]:
+        if selection.condition("ahead"):
+            yield from self._planned_courses(selection)
+            return
         taken = [t for t in self.record.therapies if t.concept in selection.members and t.taken and not t.planned]
         taken = [t for t in taken if not self._lies_ahead(t.start) and not self._is_local(selection, t)]
         for drug in sorted({therapy.concept for therapy in taken}):
-            entries = _Entries(self.day, sorted((t for t in taken if t.concept == drug), key=_by_start))
+            entries = self._entries_of([t for t in taken if t.concept == drug])
             fits = [both(self._entry_meets(selection, t, c) for c in selection.conditions) for t in entries.entries]
             for group in entries.courses(fits):
                 yield self._course(entries, group, fits)
+
+    def _planned_courses(self, selection: Selection) -> Iterator[Item]:
+        for entry in self.record.therapies:
+            planned = entry.planned or self._lies_ahead(entry.start)
+            if entry.concept in selection.members and entry.taken and planned and not self._is_local(selection, entry):
+                label = self.vocabulary.label("therapy", entry.concept)
+                whole = both(self._entry_meets(selection, entry, c) for c in selection.conditions)
+                text = f"{label} {entry.text} planned".replace("  ", " ")
+                yield Item("therapy", entry.concept, text, entry.start, whole=whole, id=entry.id)
+
+    def _entries_of(self, taken: list[Therapy]) -> _Entries:
+        key = tuple(map(id, taken))
+        if key not in self._entries:
+            self._entries[key] = _Entries(self.day, sorted(taken, key=_by_start))
+        return self._entries[key]
 
     def _is_local(self, selection: Selection, therapy: Therapy) -> bool:
         """A dose on the skin or inhaled has no equivalent."""
@@ -165,7 +199,7 @@ class Patient:
         ongoing = any(entries.goes_on(t) for t in run)
         response = entries.response(group, widest)
         reasons, other_reasons = entries.reasons(group)
-        first, end = run[0], max(run, key=lambda t: t.end.latest if t.end else date.max)
+        first, end = run[0], max(run, key=lambda t: t.end.latest if t.end else FAR_AHEAD)
         doses = list(dict.fromkeys(t.text for t in run if t.text))
         period = f"{first.start or '?'} to {'ongoing' if ongoing else end.end or '?'}"
         label = self.vocabulary.label("therapy", first.concept)
@@ -205,23 +239,21 @@ class Patient:
         return None
 
     def weight_near(self, when: When | None) -> Interval | None:
-        """Return the weight measured nearest in time, the earlier of two equally near, both if they share a day."""
+        """Return the weight measured nearest in time, the earlier of two equally near; all that may be the nearest as a range."""
         weights = [
-            m for m in self.record.measurements if m.concept == "weight" and m.when and m.when.earliest <= self.day
+            m for m in self.record.measurements if m.concept == "weight" and not (m.when and m.when.earliest > self.day)
         ]
         if not weights:
             return None
-        target = when.earliest if when else self.day
-
-        def distance(value: Measurement) -> tuple[int, date]:
-            assert value.when is not None
-            return abs((value.when.earliest - target).days), value.when.earliest
-
-        nearest = min(distance(value) for value in weights)
-        same = [value.value for value in weights if distance(value) == nearest]
-        lows = [value.low for value in same if value.low is not None]
-        highs = [value.high for value in same if value.high is not None]
-        if len(lows) < len(same) or len(highs) < len(same):
+        target = _clamp(when, self.day) or When(LONG_AGO, self.day)
+        least = min(_farthest(self._clamped(value.when), target) for value in weights)
+        near = [value for value in weights if _nearest(self._clamped(value.when), target) <= least]
+        if target.exact and all(value.when and value.when.exact for value in near):
+            first = min(value.when.earliest for value in near if value.when)
+            near = [value for value in near if value.when and value.when.earliest == first]
+        lows = [value.value.low for value in near if value.value.low is not None]
+        highs = [value.value.high for value in near if value.value.high is not None]
+        if len(lows) < len(near) or len(highs) < len(near):
             return None
         return Interval(min(lows), max(highs))
 
@@ -239,9 +271,10 @@ class Patient:
 
     def _meets_all(self, selection: Selection, item: Item) -> tuple[Truth, tuple[str, ...]]:
         truths: list[Truth] = [item.whole]
-        doubts = [] if item.whole is not None else ["the dose or route is not known exactly"]
+        open_of_itself = "the dose or route is not known exactly" if item.kind == "therapy" else "of which kind it is, is not recorded"
+        doubts = [] if item.whole is not None else [open_of_itself]
         for condition in selection.conditions:
-            if condition.name in ("dose", "route", "newest"):
+            if condition.name in ("dose", "route", "newest", "as_of"):
                 continue
             truth = self._meets(item, condition)
             truths.append(truth)
@@ -253,7 +286,13 @@ class Patient:
     def _meets(self, item: Item, condition: Condition) -> Truth:
         match condition.name:
             case "within":
-                return self._in_window(item, self.window(condition))
+                return self._in_window(item, self.window(condition, item))
+            case "inside":
+                return self._inside(item, self.window(condition, item))
+            case "ahead":
+                return self._ahead(item, condition)
+            case "ago":
+                return self._began(item, condition.comparison)
             case "ongoing":
                 return self._is_ongoing(item)
             case "lasting":
@@ -277,20 +316,32 @@ class Patient:
                 return self._age_at(item, condition)
         raise AssertionError(condition.name)
 
-    def window(self, condition: Condition) -> Span:
-        """Return the look-back window, first and last day inside."""
-        assert condition.duration is not None
+    def window(self, condition: Condition, item: Item | None = None) -> Span:
+        """Return the look-back window, first and last day inside; what is counted in half-lives goes by the item's own drug."""
+        duration = self._reach(condition, item)
         anchor = When.on(self.day)
         if condition.selection is not None:
             anchor = self._anchor(condition.selection) or anchor
-        return Span(shift_when(anchor, condition.duration, -1), When.on(self.day))
+        return Span(shift_when(anchor, duration, -1), When.on(self.day))
+
+    def _reach(self, condition: Condition, item: Item | None) -> Duration:
+        reaches = [condition.duration] if condition.duration else []
+        if condition.half_lives and item is not None:
+            days = condition.half_lives * self.vocabulary.half_lives[item.concept]
+            reaches.append(Duration(int(days), "d"))
+        pick = min if condition.word == "shortest" else max
+        return pick(reaches, key=lambda reach: shift(self.day, reach).toordinal())
 
     def _anchor(self, selection: Selection) -> When | None:
         """Return the day of the next planned item of a selection, else of its last recorded one, as far as it is known."""
-        planned = [When(max(when.earliest, self.day), when.latest) for when in self._planned(selection) if when.latest >= self.day]
+        planned = [When(max(w.earliest, self.day), w.latest) for w in self._planned(selection) if w.latest >= self.day]
         if planned:
             return When(min(when.earliest for when in planned), min(when.latest for when in planned))
-        past = [(extent(item, self.day).first, truth) for item, truth, _ in self.matched(selection) if item.present and truth is not False]
+        past = [
+            (extent(item, self.day).first, truth)
+            for item, truth, _ in self.matched(selection)
+            if item.present and truth is not False
+        ]
         certain = [when for when, truth in past if truth]
         if not past:
             return None
@@ -301,16 +352,18 @@ class Patient:
         )
 
     def _planned(self, selection: Selection) -> Iterator[When]:
+        """Yield the days of what is planned; some day from the screening date on where none is named."""
+        some_day = When(self.day, FAR_AHEAD)
         if selection.kind == "therapy":
             for therapy in self.record.therapies:
-                if therapy.concept in selection.members and therapy.taken and therapy.start:
-                    if therapy.planned or therapy.start.earliest > self.day:
-                        yield therapy.start
+                if therapy.concept in selection.members and therapy.taken:
+                    if therapy.planned or (therapy.start and therapy.start.earliest > self.day):
+                        yield therapy.start or some_day
         elif selection.kind not in ("measurement", "sex"):
             for statement in self.record.statements(selection.kind):
-                if statement.concept == selection.concept and statement.present and statement.when:
-                    if statement.planned or statement.when.earliest >= self.day:
-                        yield statement.when
+                if statement.present and self._asked_for(selection, statement):
+                    if statement.planned or (statement.when and statement.when.earliest >= self.day):
+                        yield statement.when or some_day
 
     def _in_window(self, item: Item, window: Span) -> Truth:
         if not window.possible:
@@ -319,6 +372,24 @@ class Patient:
             return extent(item, self.day).overlaps(window)
         when = item.stated if item.kind == "finding" else item.start
         return None if when is None else Span.on(when).inside(window)
+
+    def _inside(self, item: Item, window: Span) -> Truth:
+        """Tell whether something began and ended in a window; what goes on has not ended."""
+        if not window.possible or item.ongoing:
+            return False
+        return extent(item, self.day).inside(window)
+
+    def _ahead(self, item: Item, condition: Condition) -> Truth:
+        """Tell whether something planned is due by the end of a time from the screening date on."""
+        assert condition.duration is not None
+        if item.start is None:
+            return None if item.present else True
+        return Span.on(item.start).inside(Span(When.on(self.day), When.on(shift(self.day, condition.duration))))
+
+    def _began(self, item: Item, comparison: Comparison | None) -> Truth:
+        """Compare the time from something's beginning to the screening date."""
+        assert comparison is not None
+        return None if item.start is None else spans(item.start, When.on(self.day), comparison)
 
     def _is_ongoing(self, item: Item) -> Truth:
         if not item.present:
@@ -360,7 +431,7 @@ class Patient:
             return meet
         if not all(part.exact for span in (one, two) for part in (span.first, span.last)):
             return None
-        begin, end = max(one.first, two.first, key=_day), min(one.last, two.last, key=_day)
+        begin, end = max(one.first, two.first, key=_latest), min(one.last, two.last, key=_latest)
         goes_on = item.ongoing and other.ongoing
         return spans(begin, end if goes_on else When.on(end.latest + ONE_DAY), comparison)
 
@@ -409,10 +480,20 @@ class Patient:
             return True
         if f"{selection.kind}s" in declared or (selection.kind == "therapy" and "therapies" in declared):
             return True
-        if selection.kind != "therapy":
-            return selection.concept in declared
-        closed = declared | {t.concept for t in self.record.therapies if not t.taken}
-        return all(self.vocabulary.ancestors(drug) & closed for drug in selection.members)
+        if selection.kind in ("event", "procedure"):
+            statements = self.record.statements(selection.kind)
+            stated = [s for s in statements if self._asked_for(selection, s) is not False]
+            if stated and not any(s.present or s.when for s in stated):
+                return True
+        never = {t.concept for t in self.record.therapies if not t.taken} if selection.kind == "therapy" else set()
+        closed = declared | never
+        return all(self.vocabulary.ancestors(name) & closed for name in selection.members or {selection.concept})
+
+
+def _clamp(when: When | None, day: date) -> When | None:
+    if when is None or when.latest <= day or when.earliest > day:
+        return when
+    return When(when.earliest, day, when.clock)
 
 
 def meets(value: Interval, comparison: Comparison) -> Truth:
@@ -458,7 +539,7 @@ def _within_of(one: When | None, other: When | None, duration: Duration) -> Trut
 
 
 def _by_start(therapy: Therapy) -> tuple[date, date]:
-    return (therapy.start.earliest, therapy.start.latest) if therapy.start else (date.max, date.max)
+    return (therapy.start.earliest, therapy.start.latest) if therapy.start else (FAR_AHEAD, FAR_AHEAD)
 
 
 def extent(item: Item, day: date) -> Span:
@@ -467,16 +548,18 @@ def extent(item: Item, day: date) -> Span:
 
 
 def _extent(start: When | None, end: When | None, ongoing: bool, stated: When | None, day: date) -> Span:
+    begun = day
     if ongoing or (end is not None and end.earliest > day):
         last = When.on(day)
     elif end is not None:
         last = When(end.earliest, min(end.latest, day))
     else:
-        known = max(when.earliest for when in (start, stated, When.on(date.min)) if when is not None)
+        known = max(when.earliest if when else LONG_AGO for when in (start, stated))
         last = When(min(known, day), day)
-    latest = min(last.latest, stated.latest if stated and end is None else day, day)
-    first = start or When(date.min, latest)
-    return Span(When(min(first.earliest, day), max(min(first.latest, latest), min(first.earliest, day))), last)
+        begun = min(day, stated.latest) if stated else day
+    begun = min(begun, last.latest)
+    first = start or When(LONG_AGO, begun)
+    return Span(When(first.earliest, max(first.earliest, min(first.latest, begun))), last)
 
 
 class _Entries:
@@ -521,25 +604,20 @@ class _Entries:
 
     def response(self, group: list[int], widest: list[int]) -> str | None:
         """Return the last response recorded in a course, else the next one after it without a gap; None where it is open."""
-        everything = range(len(self.entries))
-        chain = self._reached(group, list(everything), certain=True)
-        if chain != self._reached(group, list(everything), certain=False):
-            among = {self.entries[i].response for i in self._reached(group, list(everything), certain=False)}
-            settled = {self.entries[i].response for i in group} - {None}
-            return next(iter(settled)) if len(settled) == 1 and among <= {*settled, None} else None
-        told = [i for i in group if self.entries[i].response]
-        if set(widest) != set(group):
-            told = [i for i in chain if self.entries[i].response]
-            return self._agreed(told) if set(told) & set(group) else None
-        if told:
-            bar = max(self.spans[i].first.earliest for i in told)
-            return self._agreed(i for i in told if self.spans[i].first.latest >= bar)
-        after = max(self.spans[i].first.earliest for i in group)
-        later = [i for i in chain if self.entries[i].response and self.spans[i].first.latest >= after]
-        bar = min((self.spans[i].first.latest for i in later), default=date.max)
-        next_ = [i for i in later if self.spans[i].first.earliest <= bar]
-        certain = all(self.spans[i].first.earliest >= max(self.spans[j].first.latest for j in group) for i in next_)
-        return self._agreed(next_) if certain else None
+        everything = list(range(len(self.entries)))
+        chain = self._reached(group, everything, certain=False)
+        told = [i for i in chain if self.entries[i].response]
+        own = [i for i in told if i in group]
+        if set(widest) != set(group) or chain != self._reached(group, everything, certain=True):
+            return self._agreed(told) if own else None
+        if own:
+            last = max(self.spans[i].first.earliest for i in own)
+            return self._agreed(i for i in own if self.spans[i].first.latest >= last)
+        by, until = (max(bound(self.spans[i].first) for i in group) for bound in (_earliest, _latest))
+        later = [i for i in told if self.spans[i].first.latest >= by]
+        first = min((self.spans[i].first.latest for i in later), default=until)
+        next_ = [i for i in later if self.spans[i].first.earliest <= first]
+        return self._agreed(next_) if all(self.spans[i].first.earliest >= until for i in next_) else None
 
     def _agreed(self, told: Iterable[int]) -> str | None:
         responses = {self.entries[i].response for i in told}
@@ -555,16 +633,34 @@ class _Entries:
         return tuple(known), tuple(others)
 
 
+def _farthest(when: When | None, target: When) -> int:
+    """Return how many days may lie between two days at most."""
+    if when is None:
+        return (FAR_AHEAD - LONG_AGO).days
+    return max((when.latest - target.earliest).days, (target.latest - when.earliest).days)
+
+
+def _nearest(when: When | None, target: When) -> int:
+    """Return how many days lie between two days at least."""
+    if when is None:
+        return 0
+    return max((when.earliest - target.latest).days, (target.earliest - when.latest).days, 0)
+
+
 def _next(when: When) -> When:
     return When(when.earliest + ONE_DAY, when.latest + ONE_DAY)
 
 
-def _day(when: When) -> date:
+def _earliest(when: When) -> date:
+    return when.earliest
+
+
+def _latest(when: When) -> date:
     return when.latest
 
 
 def _start(item: Item) -> When:
-    return item.start or When(date.min, date.max)
+    return item.start or When(LONG_AGO, FAR_AHEAD)
 
 
 def _same(parts: Iterable[Therapy]) -> set[int]:
@@ -579,7 +675,7 @@ def _given_for(item: Item, reason: str) -> Truth:
 
 def _doubt(condition: Condition) -> str:
     words = {
-        "within": "its date is not known well enough",
+        **dict.fromkeys(("within", "inside", "ahead", "ago"), "its date is not known well enough"),
         "ongoing": "whether it still goes on is not recorded",
         "lasting": "how long it lasted is not known well enough",
         "outcome": "the response is not recorded",

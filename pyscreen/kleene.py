@@ -28,6 +28,8 @@ def status(criterion: Criterion, statuses: Mapping[str, str], readings: Mapping[
         case "known_by":
             known = set(members) - {UNKNOWN}
             return known.pop() if len(known) == 1 else UNKNOWN
+        case "presumed_absent":
+            return MET if MET in members else UNMET
         case "by_reading":
             return next((statuses[m.id] for m in criterion.members if readings[m.detail[0]] == m.detail[1]), UNKNOWN)
         case "points":

@@ -16,7 +16,7 @@ from .errors import KnowledgeBaseError, Problem, RequestError, did_you_mean
 from .questions import Questions, Test
 from .vocabulary import Vocabulary, read_vocabulary
 
-GROUPS = {"all_of": 2, "any_of": 2, "none_of": 2, "known_by": 2, "n_of": 3}
+GROUPS = {"all_of": 2, "any_of": 2, "none_of": 2, "known_by": 2, "presumed_absent": 2, "n_of": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A named criterion or test. `kind`: all_of, any_of, none_of, n_of, known_by, by_reading, points, test, constant, undefined."""
+    """A named criterion or test. `kind`: all_of, any_of, none_of, n_of, known_by, presumed_absent, by_reading, points, test,
+    constant, undefined.
+    """
 
     id: str
     kind: str
@@ -98,6 +100,11 @@ class KnowledgeBase:
     readings: Mapping[str, Reading]
     criteria: Mapping[str, Criterion]
     tests: Mapping[str, Test]
+
+    @property
+    def main(self) -> Path:
+        """The main file of the trial."""
+        return self.root / "trials" / self.trial / "main.lp"
 
     @cached_property
     def digest(self) -> str:
@@ -397,11 +404,11 @@ class _Loader:
                     (reading.id, reading.default),
                 )
         for concept in vocabulary.derived:
-            from .derived import FORMULAS
+            from .derived import FORMULAS, HISTORY
 
-            if concept not in FORMULAS:
+            if concept not in (*FORMULAS, *HISTORY):
                 self.complain(
-                    f"no formula is known for the derived quantity '{concept}'{did_you_mean(concept, FORMULAS)}",
+                    f"no formula is known for the derived '{concept}'{did_you_mean(concept, FORMULAS)}",
                     (concept,),
                 )
 

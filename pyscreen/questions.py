@@ -7,10 +7,11 @@ reports everything that is misspelt or impossible, all at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from fractions import Fraction
 
-from .dates import Duration, parse_duration
+from .dates import Duration, parse_duration, shift
 from .engine import Term, text_of
 from .errors import did_you_mean
 from .quantities import Scale, parse_quantity
@@ -58,15 +59,16 @@ class Condition:
     duration: Duration | None = None
     comparison: Comparison | None = None
     selection: Selection | None = None
+    half_lives: int = 0
 
     def __repr__(self) -> str:
         inner = _key(self.selection) if self.selection else ""
-        return f"{self.name}({self.word} {self.duration} {self.comparison} {inner})"
+        return f"{self.name}({self.word} {self.duration} {self.half_lives} {self.comparison} {inner})"
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Items of one kind and concept under conditions. For therapies `members` are the drugs meant.
+    """Items of one kind and concept under conditions. `members` are the drugs meant, or the finding, event or procedure and its kinds.
 
     Equal selections are one object (see `Questions`), so that items are selected and matched once for all their tests.
     """
@@ -117,6 +119,8 @@ _SUMMARIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "relative_fall": (("measurement",), ORDERED),
     "relative_rise": (("measurement",), ORDERED),
 }
+CLASSED = ("therapy", "finding", "event", "procedure")
+"""The kinds whose concepts may have kinds of their own (`in_class`)."""
 CHANGES = ("fall", "rise", "relative_fall", "relative_rise")
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "latest": ("", "lowest", "highest"),
@@ -129,6 +133,10 @@ _OF_THE_NEWEST = ("latest", *_COUNTED, *CHANGES)
 _CONDITIONS: Mapping[str, tuple[str, ...]] = {
     # condition: the kinds of item it may be put to
     "within": ("measurement", "finding", "therapy", "procedure", "event", "judgement", "consent"),
+    "inside": ("therapy", "finding", "event"),
+    "ahead": ("therapy", "procedure", "event"),
+    "ago": ("measurement", "finding", "therapy", "procedure", "event"),
+    "as_of": ("measurement", "finding", "therapy", "procedure", "event"),
     "newest": ("measurement", "finding", "judgement", "consent"),
     "ongoing": ("therapy", "finding"),
     "lasting": ("therapy", "finding"),
@@ -247,8 +255,8 @@ class Questions:
             )
             return None
         target = items.args[0]
-        if items.name == "therapy":
-            return self._therapy(owner, target, words)
+        if items.name in CLASSED:
+            return self._classed(owner, items.name, target, words)
         concept = str(target)
         labels = self.vocabulary.labels(items.name)
         if concept not in labels:
@@ -263,7 +271,10 @@ class Questions:
         kinds = self.vocabulary.kinds_of(concept)
         return f" (it is declared as a {kinds[0]})" if kinds else did_you_mean(concept, self.vocabulary.labels(kind))
 
-    def _therapy(self, owner: str, target: Term | str | int, words: tuple[str, ...]) -> Selection | None:
+    def _classed(self, owner: str, kind: str, target: Term | str | int, words: tuple[str, ...]) -> Selection | None:
+        """Return items of a concept or of any kind of it, but not of what is excepted."""
+        what = "drug or class" if kind == "therapy" else kind
+        known = self.vocabulary.labels(kind)
         left_out: frozenset[str] = frozenset()
         label_of_rest = ""
         whole = target
@@ -271,26 +282,27 @@ class Questions:
             whole, rest = target.args
             names = [str(name) for name in rest.args] if isinstance(rest, Term) and not rest.name else [str(rest)]
             for name in names:
-                if name not in self.vocabulary.labels("therapy"):
+                if name not in known:
                     self.complain(
-                        f"{owner} excepts the undeclared drug or class '{name}'{self._hint(name, 'therapy')}",
+                        f"{owner} excepts the undeclared {what} '{name}'{self._hint(name, kind)}",
                         (*words, name),
                     )
                     return None
                 left_out |= self.vocabulary.members(name)
-            label_of_rest = " other than " + ", ".join(self.vocabulary.label("therapy", name) for name in names)
+            label_of_rest = " other than " + ", ".join(known[name] for name in names)
         concept = str(whole)
-        if concept not in self.vocabulary.labels("therapy"):
+        if concept not in known:
             self.complain(
-                f"{owner} asks about the undeclared drug or class '{concept}'{self._hint(concept, 'therapy')}",
+                f"{owner} asks about the undeclared {what} '{concept}'{self._hint(concept, kind)}",
                 (*words, concept),
             )
             return None
         members = self.vocabulary.members(concept) - left_out
         if not members:
-            self.complain(f"{owner} asks about {target}, which no drug belongs to", words)
+            nothing = "drug" if kind == "therapy" else kind
+            self.complain(f"{owner} asks about {target}, which no {nothing} belongs to", words)
             return None
-        return Selection("therapy", concept, self.vocabulary.label("therapy", concept) + label_of_rest, members)
+        return Selection(kind, concept, known[concept] + label_of_rest, members)
 
     def _conditions(self, owner: str, base: Selection, words: tuple[str, ...]) -> tuple[Condition, ...] | None:
         found: list[Condition] = []
@@ -338,14 +350,47 @@ class Questions:
         duration = self._duration(owner, term, words)
         return None if duration is None else Condition(term.name, duration=duration)
 
-    def _within(self, owner: str, _base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
-        duration = self._duration(owner, term, words)
-        if duration is None:
-            return None
-        if len(term.args) == 1:
-            return Condition("within", duration=duration)
+    def _within(self, owner: str, base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        window = self._reach(owner, base, term, words)
+        if window is None or len(term.args) == 1:
+            return window
         anchor = self.selection(str(term), _term(term.args[1]), words)
-        return None if anchor is None else Condition("within", duration=duration, selection=anchor)
+        return None if anchor is None else replace(window, selection=anchor)
+
+    def _inside(self, owner: str, base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        return self._within(owner, base, term, words)
+
+    def _ahead(self, owner: str, _base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        return self._newest(owner, _base, term, words)
+
+    def _as_of(self, owner: str, _base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        return self._newest(owner, _base, term, words)
+
+    def _reach(self, owner: str, base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        """Return how far a window reaches back: a duration, half_lives(N), or the longest or shortest of both."""
+        first = term.args[0] if term.args else ""
+        parts = list(first.args) if isinstance(first, Term) and first.name in ("longest", "shortest") else [first]
+        lives = [part for part in parts if isinstance(part, Term) and part.name == "half_lives"]
+        if not lives:
+            duration = self._duration(owner, term, words)
+            return None if duration is None else Condition(term.name, duration=duration)
+        number = lives[0].args[0] if lives[0].args else 0
+        rest = [part for part in parts if part is not lives[0]]
+        if base.kind != "therapy" or not isinstance(number, int) or number < 1 or len(parts) - len(rest) != 1 or len(rest) > 1:
+            self.complain(f"{owner}: '{term}' is no window; half-lives are of drugs: half_lives(5), longest(\"30 d\", half_lives(5))", words)
+            return None
+        unsaid = sorted(base.members - set(self.vocabulary.half_lives))
+        if unsaid:
+            self.complain(f"{owner}: '{term}' counts half-lives, but that of {', '.join(unsaid)} is not said (half_life/2)", words)
+            return None
+        duration = self._duration(owner, Term(term.name, tuple(rest)), words) if rest else None
+        if rest and duration is None:
+            return None
+        return Condition(term.name, word=first.name if rest and isinstance(first, Term) else "", duration=duration, half_lives=number)
+
+    def _ago(self, owner: str, base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        comparison = self.comparison(_term(term.args[0]) if term.args else term, "duration", base, words)
+        return None if comparison is None else Condition("ago", comparison=comparison)
 
     def _duration(self, owner: str, term: Term, words: tuple[str, ...]) -> Duration | None:
         try:
@@ -412,7 +457,7 @@ class Questions:
             except ValueError as error:
                 self.complain(f"{words[0] or 'a test'}: {error}", (*words, str(arg)))
                 return None
-        if term.name == "between" and thresholds[0].duration is None and thresholds[0].number > thresholds[1].number:
+        if term.name == "between" and _above(*thresholds):
             self.complain(
                 f"impossible interval {term}: the lower end is above the upper one", (*words, *map(str, term.args))
             )
@@ -443,6 +488,13 @@ class Questions:
         if unit in ("[ULN]", "[LLN]"):
             return Threshold(text, number, unit, limit=unit)
         return Threshold(text, scale.to_canonical(number, unit), scale.unit)
+
+
+def _above(low: Threshold, high: Threshold) -> bool:
+    """Tell whether the lower end of an interval is above its upper one; durations are held against one and the same day."""
+    if low.duration is not None and high.duration is not None:
+        return shift(date(2000, 1, 1), low.duration) > shift(date(2000, 1, 1), high.duration)
+    return not low.limit and not high.limit and low.number > high.number
 
 
 def _difference_threshold(text: str, what: str, scale: Scale) -> Threshold:

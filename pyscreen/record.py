@@ -34,8 +34,8 @@ class Measurement:
 class Statement:
     """A finding, event, procedure, judgement or consent: stated to be so, or not to be so.
 
-    `when` is the day of onset, of the event, or of the statement; `end` the day a finding ended, `ongoing` that it had not
-    ended when the record was made. `stated` is the day on which it was last known to be as stated.
+    `when` is the day of onset, of the event, or of the statement; `end` the day a finding ended (or an event of several days),
+    `ongoing` that it had not ended when the record was made. `stated` is the day on which it was last known to be as stated.
     """
 
     concept: str

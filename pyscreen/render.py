@@ -17,6 +17,8 @@ from .whatif import LEVELS, Plan, Step, WhatIf
 if TYPE_CHECKING:
     import networkx as nx
 
+    from .coverage import Coverage
+
 DISCLAIMER = "Decision support for professionals; not a medical device. Check every answer against its source."
 MARKS = {HELPS: "+", BLOCKS: "x", OPEN: "?", NONE: "."}
 _MOST_EVIDENCE = 3
@@ -40,15 +42,17 @@ def screening_text(screening: Screening, cohorts: Iterable[Verdict] | None = Non
     page = _Page(width)
     page.line(f"{screening.record.id}, screened on {screening.day} for {screening.kb.title} ({screening.kb.registry})")
     page.line()
+    widest = max((len(verdict.cohort.label) for verdict in verdicts), default=0)
     for verdict in verdicts:
-        page.line(f"  {verdict.cohort.code:<5}{verdict.cohort.label:<58} {_status(verdict)}")
+        page.line(f"  {verdict.cohort.code:<5}{verdict.cohort.label:<{widest}}  {_status(verdict)}")
     _shared_needs(page, screening, verdicts)
     for verdict in verdicts:
         _cohort_needs(page, screening, verdict, len(verdicts) > 1)
     _readings(page, screening, verdicts)
+    _presumed(page, screening)
     _notes(page, screening)
     page.line()
-    page.line(f"Knowledge base {screening.kb.digest}, pyscreen {version()}, clingo {engine.version()}. {DISCLAIMER}")
+    page.item("", f"Knowledge base {screening.kb.digest}, pyscreen {version()}, clingo {engine.version()}. {DISCLAIMER}")
     return page.text()
 
 
@@ -90,7 +94,7 @@ def _needs(page: _Page, screening: Screening, title: str, needs: Iterable[Need],
     page.line()
     page.line(title)
     for need in needs:
-        page.item(f"{MARKS[mark]} {need.clause:<20} ", screening.kb.criteria[need.criterion].label)
+        page.item(f"{MARKS[mark]} {need.clause:<20} ", screening.kb.criteria[need.criterion].label, hang=23)
         for line in _grounds(screening, need.criterion):
             page.item(" " * 25, line)
 
@@ -151,6 +155,14 @@ def _readings(page: _Page, screening: Screening, verdicts: list[Verdict]) -> Non
         )
 
 
+def _presumed(page: _Page, screening: Screening) -> None:
+    if screening.presumed:
+        page.line()
+        page.line("Presumed absent: the protocol asks only for what is known, and the record does not say it")
+        for name in screening.presumed:
+            page.item("  . ", screening.kb.criteria[name].label)
+
+
 def _notes(page: _Page, screening: Screening) -> None:
     if screening.conflicts:
         page.line()
@@ -171,6 +183,7 @@ def screening_json(screening: Screening, cohorts: Iterable[Verdict] | None = Non
     return {
         **_head("screening", screening),
         "verdicts": [_verdict_json(screening, verdict) for verdict in verdicts],
+        "presumed": [{"criterion": name, "label": screening.kb.criteria[name].label} for name in screening.presumed],
         "conflicts": [{"message": n.message, "source": n.id} for n in screening.conflicts],
         "notes": [
             {"kind": n.kind, "message": n.message, "source": n.id}
@@ -260,7 +273,8 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
         for child, data in shown:
             tree.node(child, role == "excludes", 1, data["clause"])
     page.line()
-    page.line(f"+ helps   x blocks   ? open   . does not matter.   {DISCLAIMER}")
+    page.line("+ helps   x blocks   ? open   . does not matter")
+    page.item("", DISCLAIMER)
     return page.text()
 
 
@@ -319,6 +333,8 @@ class _Tree:
 
     def _missing(self, data: dict[str, Any]) -> str:
         """Say behind a label what is missing, where there is no evidence to say it under."""
+        if data.get("presumed"):
+            return " - presumed: the record does not say so"
         return f" - {data['why']}" if data.get("why") and not data["evidence"] else ""
 
     def _evidence(self, data: dict[str, Any], depth: int) -> None:
@@ -474,7 +490,7 @@ def whatif_text(screening: Screening, answers: Iterable[WhatIf], width: int = 10
             _bar(page, screening, answer)
     page.line()
     page.line("Behind each question stands the answer that the plan needs; if it turns out otherwise, screen again.")
-    page.line(DISCLAIMER)
+    page.item("", DISCLAIMER)
     return page.text()
 
 
@@ -586,6 +602,40 @@ def _default_first(reading: Reading) -> list[tuple[str, str]]:
     return sorted(reading.options.items(), key=lambda pair: pair[0] != reading.default)
 
 
+# ---- coverage --------------------------------------------------------------------------------------------------------
+
+
+def coverage_text(rows: list[Coverage]) -> str:
+    """Return the clauses as a table: clause, role, how many criteria, tests, readings and cases; then what is missing."""
+    lines = [f"{'clause':<34} {'role':<12} criteria tests readings met in unmet in"]
+    for row in rows:
+        counts = (row.criteria, row.tests, row.readings, row.met_in, row.unmet_in)
+        numbers = " ".join(f"{len(part):>{width}}" for part, width in zip(counts, (8, 5, 8, 6, 8), strict=True))
+        lines.append(f"{row.clause.id:<34} {row.clause.role:<12} {numbers}{'  ' + row.missing if row.missing else ''}")
+    missing = sum(bool(row.missing) for row in rows)
+    lines.append(f"{len(rows)} clauses, {len(rows) - missing} covered, {missing} not")
+    return "\n".join(lines) + "\n"
+
+
+def coverage_json(rows: list[Coverage]) -> list[dict[str, Any]]:
+    """Return the clauses as plain data, with the names behind the numbers."""
+    return [
+        {
+            "clause": row.clause.id,
+            "lines": row.clause.lines,
+            "role": row.clause.role,
+            "text": row.clause.text,
+            "criteria": list(row.criteria),
+            "tests": list(row.tests),
+            "readings": list(row.readings),
+            "met_in": list(row.met_in),
+            "unmet_in": list(row.unmet_in),
+            "missing": row.missing,
+        }
+        for row in rows
+    ]
+
+
 class _Page:
     """Lines wrapped to a width, continued under their text. Control characters of a record never reach a terminal."""
 
@@ -596,10 +646,11 @@ class _Page:
     def line(self, text: str = "") -> None:
         self.lines.append(_plain(text).rstrip())
 
-    def item(self, lead: str, text: str, extra: int = 0) -> None:
-        hang = " " * (len(lead) + extra)
+    def item(self, lead: str, text: str, extra: int = 0, hang: int | None = None) -> None:
+        """Write a text behind its lead, wrapped under itself (`extra` further in, or under a fixed `hang`)."""
+        under = " " * (len(lead) + extra if hang is None else hang)
         wrapped = textwrap.wrap(
-            _plain(text), self.width, initial_indent=lead, subsequent_indent=hang, break_on_hyphens=False
+            _plain(text), self.width, initial_indent=lead, subsequent_indent=under, break_on_hyphens=False
         )
         self.lines += wrapped or [lead.rstrip()]
 

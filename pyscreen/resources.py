@@ -246,9 +246,17 @@ class Medication(Resource, frozen=True):
     ingredient: tuple[Ingredient, ...] = ()
 
 
+class Extension(Element, frozen=True):
+    """An extension whose value is a code."""
+
+    url: str = ""
+    value_code: str | None = None
+
+
 class Prescribed(Resource, frozen=True):
     """What the three medication resources have in common."""
 
+    extension: tuple[Extension, ...] = ()
     medication_codeable_concept: Concept | None = None
     medication_reference: Reference | None = None
     reason_code: tuple[Concept, ...] = ()
@@ -287,6 +295,11 @@ class Procedure(Resource, frozen=True):
     performed_period: Period | None = None
 
 
+class Encounter(Resource, frozen=True):
+    type: tuple[Concept, ...] = ()
+    period: Period | None = None
+
+
 class Provision(Element, frozen=True):
     type: str = ""
     provision: tuple[msgspec.Raw, ...] = ()
@@ -306,6 +319,12 @@ class Consent(Resource, frozen=True):
         return self.patient.reference if self.patient else ""
 
 
+class List(Resource, frozen=True):
+    """A list; what it says is its code, its entries are not read."""
+
+    code: Concept = Concept()
+
+
 READ: dict[str, type[Resource]] = {
     kind.__name__: kind
     for kind in (
@@ -317,7 +336,9 @@ READ: dict[str, type[Resource]] = {
         MedicationRequest,
         MedicationAdministration,
         Procedure,
+        Encounter,
         Consent,
+        List,
     )
 }
 

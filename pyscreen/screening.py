@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 
 from . import cells, kleene
 from .answers import Answers, answer
@@ -73,6 +72,17 @@ class Screening:
         """Return the verdict of a cohort by its id or code; raises RequestError."""
         return self.verdicts[self.kb.cohort(cohort).id]
 
+    @cached_property
+    def presumed(self) -> list[str]:
+        """The criteria that are taken as not so only because the record does not say that they are (`presumed_absent`)."""
+        return [
+            name
+            for name, criterion in self.kb.criteria.items()
+            if criterion.kind == "presumed_absent"
+            and self.statuses[name] == UNMET
+            and any(self.statuses[member.id] == UNKNOWN for member in criterion.members)
+        ]
+
     def points(self, criterion: str) -> tuple[int, int]:
         """Return the points of a score (`points(S,N)`) that are certain, and the most that are still possible."""
         return kleene.points(self.kb.criteria[criterion], self.statuses)
@@ -138,7 +148,7 @@ class Screener:
         }
         verdicts = {cohort.id: self._verdict(cohort, statuses, holds) for cohort in self.kb.cohorts.values()}
         if exact:
-            verdicts = self._sharpened(verdicts, answers, chosen)
+            verdicts = self._sharpened(verdicts, answers, chosen, statuses)
         verdicts = self._with_dependences(verdicts, answers, chosen, statuses)
         if robust:
             verdicts = {cohort: self._robust(verdict, answers) for cohort, verdict in verdicts.items()}
@@ -229,22 +239,31 @@ class Screener:
             for name in sorted(conflicting)
         ]
 
+    def _presumable(self, program: Program, statuses: Mapping[str, str]) -> Iterator[int]:
+        """Yield the literals of what is presumed not to be so, since the record does not say that it is."""
+        met = program.literals(MET)
+        for criterion in self.kb.criteria.values():
+            if criterion.kind == "presumed_absent":
+                unsaid = (member.id for member in criterion.members if statuses[member.id] == UNKNOWN)
+                yield from (met[name] for name in unsaid if name in met)
+
     # ---- exact -------------------------------------------------------------------------------------------------------
 
     @cached_property
     def _exact(self) -> tuple[Program, Inputs]:
         root = self.kb.root
-        files = [trial_main(self.kb), root / "engine" / "exact.lp"]
+        files = [self.kb.main, root / "engine" / "exact.lp"]
         program = Program(files, facts=cells.facts(self.kb.tests.values()))
         return program, Inputs(program)
 
     def _sharpened(
-        self, verdicts: Mapping[str, Verdict], answers: Answers, chosen: Mapping[str, str]
+        self, verdicts: Mapping[str, Verdict], answers: Answers, chosen: Mapping[str, str], statuses: Mapping[str, str]
     ) -> dict[str, Verdict]:
         program, inputs = self._exact
         eligible = program.literals(ELIGIBLE)
         ineligible = program.literals(INELIGIBLE)
         given = inputs.assumptions(answers, leave_unknown_open=True) + inputs.choices(chosen)
+        given += [-literal for literal in self._presumable(program, statuses)]
         found = dict(verdicts)
         for cohort, verdict in verdicts.items():
             if verdict.status != UNDECIDED:
@@ -284,11 +303,6 @@ class Inputs:
             reading, _, option = key.rpartition(",")
             literals.append(literal if chosen[reading.strip('"')] == option else -literal)
         return literals
-
-
-def trial_main(kb: KnowledgeBase) -> Path:
-    """Return the main file of the trial of a knowledge base."""
-    return kb.root / "trials" / kb.trial / "main.lp"
 
 
 def facts(screening: Screening) -> str:

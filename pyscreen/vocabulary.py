@@ -43,6 +43,7 @@ class Vocabulary:
     routes: frozenset[str] = frozenset()
     local_routes: frozenset[str] = frozenset()
     parents: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    half_lives: Mapping[str, Fraction] = field(default_factory=dict)
     outcomes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     equivalents: Mapping[str, tuple[str, Mapping[str, Fraction]]] = field(default_factory=dict)
     codes: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -76,7 +77,7 @@ class Vocabulary:
         return self.labels(kind).get(concept, concept.replace("_", " "))
 
     def ancestors(self, concept: str) -> frozenset[str]:
-        """Return a drug or class and every class that it belongs to."""
+        """Return a concept and every class (or wider finding, event, procedure) that it belongs to."""
         found = {concept}
         queue = [concept]
         while queue:
@@ -86,19 +87,19 @@ class Vocabulary:
         return frozenset(found)
 
     def members(self, concept: str) -> frozenset[str]:
-        """Return every drug that is the given drug or belongs to the given class."""
+        """Return every drug of a drug or class; of a finding, event or procedure itself and every kind of it."""
         return self._members.get(concept, frozenset())
 
     @cached_property
     def _members(self) -> Mapping[str, frozenset[str]]:
         members: dict[str, set[str]] = {}
-        for drug in self.drugs:
-            for ancestor in self.ancestors(drug):
-                members.setdefault(ancestor, set()).add(drug)
-        return {concept: frozenset(drugs) for concept, drugs in members.items()}
+        for member in (*self.drugs, *self.findings, *self.events, *self.procedures):
+            for ancestor in self.ancestors(member):
+                members.setdefault(ancestor, set()).add(member)
+        return {concept: frozenset(found) for concept, found in members.items()}
 
     def children(self, concept: str) -> frozenset[str]:
-        """Return the direct sub-classes and drugs of a class."""
+        """Return the direct sub-classes and members of a class."""
         return frozenset(child for child, parents in self.parents.items() if concept in parents)
 
 
@@ -126,6 +127,7 @@ def read_vocabulary(program: Program) -> Vocabulary:
         routes=frozenset(row[0] for row in reader.rows("route", 1)),
         local_routes=frozenset(row[0] for row in reader.rows("not_systemic", 1)),
         parents=_grouped(reader.rows("in_class", 2)),
+        half_lives=reader.half_lives(),
         outcomes=_grouped((o, r) for o, r in reader.rows("outcome", 2)),
         equivalents=reader.equivalents(),
         codes=reader.codes(),
@@ -141,6 +143,9 @@ def _grouped(pairs: Iterable[tuple[str, ...]]) -> dict[str, frozenset[str]]:
     for key, value in pairs:
         groups.setdefault(key, set()).add(value)
     return {key: frozenset(values) for key, values in groups.items()}
+
+
+_DAYS = {"h": Fraction(1, 24), "d": Fraction(1)}
 
 
 class _Reader:
@@ -179,6 +184,16 @@ class _Reader:
             )
             for scale, unit in self.rows("scale", 2)
         }
+
+    def half_lives(self) -> dict[str, Fraction]:
+        """Return the half-life of each drug in days."""
+        found = {}
+        for drug, text in self.rows("half_life", 2):
+            number, _, unit = text.partition(" ")
+            if unit not in _DAYS:
+                self.problems.append(Problem(f"half_life of {drug}: '{text}' is no half-life; expected hours or days, such as 13 h, 7 d"))
+            found[drug] = self.number(number, f"half_life of {drug}") * _DAYS.get(unit, 1)
+        return found
 
     def equivalents(self) -> dict[str, tuple[str, Mapping[str, Fraction]]]:
         found: dict[str, tuple[str, dict[str, Fraction]]] = {}

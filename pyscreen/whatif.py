@@ -18,7 +18,7 @@ from .engine import Program
 from .kleene import MET, UNMET
 from .knowledge import Cohort, Need
 from .questions import Test
-from .screening import ELIGIBLE, Inputs, Screener, Screening, trial_main
+from .screening import ELIGIBLE, Inputs, Screener, Screening
 
 LEVELS = {1: "question", 2: "test", 3: "invasive test", 4: "intervention"}
 SEARCH = ("--opt-strategy=usc", "--restart-on-model")
@@ -89,7 +89,7 @@ class Planner:
         self.screener = screener
         self.kb = screener.kb
         root = self.kb.root
-        files = [trial_main(self.kb), root / "engine" / "whatif.lp"]
+        files = [self.kb.main, root / "engine" / "whatif.lp"]
         self._program = Program(files, facts=cells.facts(self.kb.tests.values()), options=SEARCH)
         self._inputs = Inputs(self._program)
         self._recorded = self._program.literals("recorded", 2)
@@ -308,10 +308,13 @@ def _bound_to_time(test: Test) -> bool:
     stack = [test.selection]
     while stack:
         selection = stack.pop()
-        if selection.condition("lasting") or selection.condition("within"):
+        if any(selection.condition(name) for name in _TIMED):
             return True
         stack += [condition.selection for condition in selection.conditions if condition.selection]
     return False
+
+
+_TIMED = ("within", "inside", "ahead", "ago", "lasting", "age", "as_of")
 
 
 def _undominated(plans: list[Plan]) -> list[Plan]:

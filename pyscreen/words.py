@@ -66,8 +66,15 @@ def words_of_condition(condition: Condition) -> str:
     other = _items(condition.selection) if condition.selection else ""
     match condition.name:
         case "within":
-            anchor = f"the planned or last {other}" if other else "screening"
-            return f"within {condition.duration} before {anchor}"
+            return f"within {_reach(condition)} before {f'the planned or last {other}' if other else 'screening'}"
+        case "inside":
+            return f"begun and ended within {_reach(condition)} before {f'the planned or last {other}' if other else 'screening'}"
+        case "ahead":
+            return f"planned within {condition.duration} after screening"
+        case "ago":
+            return f"begun {compared} before screening"
+        case "as_of":
+            return f"as of {condition.duration} before screening"
         case "newest":
             return f"no older than {condition.duration}"
         case "ongoing":
@@ -89,6 +96,16 @@ def words_of_condition(condition: Condition) -> str:
         case "near":
             return f"at most {condition.duration} before or after {other}"
     return f"{condition.name} {other}"
+
+
+def _reach(condition: Condition) -> str:
+    """Return how far a window reaches back, in words."""
+    lives = f"{condition.half_lives} half-lives of the drug"
+    if not condition.half_lives:
+        return str(condition.duration)
+    if condition.duration is None:
+        return lives
+    return f"{condition.duration} or {lives}, whichever is {'shorter' if condition.word == 'shortest' else 'longer'},"
 
 
 def _items(selection: Selection) -> str:

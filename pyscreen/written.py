@@ -210,9 +210,7 @@ class _Reader:
         return frozenset(name for name in names if not any(self.covers(name, *doubt) for doubt in self.doubted))
 
     def covers(self, name: str, kind: str, concept: str) -> bool:
-        """Whether a name is the concept or its section or, for a drug or class, one above or below it."""
-        if kind != "therapy":
-            return name == concept or SECTIONS.get(name) == kind
+        """Whether a name is the concept or its section, or one above or below it."""
         lineage = self.vocabulary.ancestors
         return SECTIONS.get(name) == kind or name in lineage(concept) or concept in lineage(name)
 
@@ -336,10 +334,13 @@ class _Reader:
     def event(self, form: WrittenEvent, place: Place) -> Statement:
         self.concept("event", form.event, (*place, "event"))
         when = self.when(form.date, (*place, "date"))
+        end, ongoing = self.end(form.end, (*place, "end"))
         return Statement(
             form.event,
             form.happened,
             when,
+            end=end,
+            ongoing=ongoing,
             stated=self.stated(when),
             planned=form.planned,
             id=self.text(form.id, (*place, "id")),

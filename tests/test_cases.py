@@ -1,0 +1,183 @@
+"""The worked records of each trial get the verdicts that stand beside them, by every road: pyscreen, stock clingo, FHIR."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyscreen
+from pyscreen.knowledge import KnowledgeBase, default_root
+from pyscreen.markup import load
+from pyscreen.record import Record
+from pyscreen.screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Screener, Screening, facts
+from pyscreen.sources import read_record
+
+REASONS = ("failing", "open", "excluded_by", "open_exclusions")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A record of a trial's `cases` folder with what it must get."""
+
+    folder: Path
+    says: Mapping[str, Any]
+
+    @property
+    def trial(self) -> str:
+        return self.folder.parent.name
+
+    @property
+    def day(self) -> date:
+        return date.fromisoformat(self.says["on"])
+
+    def __str__(self) -> str:
+        return f"{self.trial}: {Path(self.says['record']).stem}"
+
+
+def _cases() -> list[Case]:
+    found = []
+    for path in sorted(default_root().glob("trials/*/cases/cases.yaml")):
+        listed = load(path.read_bytes(), str(path)).value
+        assert isinstance(listed, list), path
+        found += [Case(path.parent, says) for says in listed if isinstance(says, dict)]
+    return found
+
+
+CASES = _cases()
+BUNDLED = [case for case in CASES if "bundle" in case.says]
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@cache
+def screener(trial: str) -> Screener:
+    return Screener(pyscreen.load(trial))
+
+
+def kb_of(case: Case) -> KnowledgeBase:
+    return screener(case.trial).kb
+
+
+def record_of(case: Case, field: str = "record") -> Record:
+    return read_record(case.folder / case.says[field], kb_of(case))
+
+
+@cache
+def _screened(folder: Path, file: str, day: date) -> Screening:
+    ready = screener(folder.parent.name)
+    return ready.screen(read_record(folder / file, ready.kb), day)
+
+
+def screened(case: Case, field: str = "record") -> Screening:
+    return _screened(case.folder, case.says[field], case.day)
+
+
+def clauses(screening: Screening, cohort: str) -> dict[str, list[str]]:
+    """Return what fails or is open for a cohort, by clause."""
+    verdict = screening.verdict(cohort)
+    found = {name: [need.clause for need in getattr(verdict, name)] for name in REASONS}
+    return {name: named for name, named in found.items() if named}
+
+
+# ---- what the cases say ----------------------------------------------------------------------------------------------
+
+
+@every_case
+def test_the_case_gets_its_verdicts(case: Case) -> None:
+    screening = screened(case)
+    assert {code: screening.verdict(code).status for code in case.says["verdicts"]} == case.says["verdicts"]
+
+
+@every_case
+def test_the_verdicts_rest_on_what_the_case_names(case: Case) -> None:
+    screening = screened(case)
+    expected = {code: {name: sorted(named) for name, named in why.items()} for code, why in case.says["because"].items()}
+    found = {code: {name: sorted(named) for name, named in clauses(screening, code).items()} for code in expected}
+    assert found == expected
+
+
+@every_case
+def test_conflicts_are_said_and_no_others(case: Case) -> None:
+    messages = [note.message for note in screened(case).conflicts]
+    assert messages == ([case.says["conflict"]] if "conflict" in case.says else [])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "depends_on" in case.says], ids=str)
+def test_another_reading_gives_the_verdict_that_the_case_names(case: Case) -> None:
+    for code, readings in case.says["depends_on"].items():
+        told = {(d.reading, d.option): d.verdict for d in screened(case).verdict(code).depends_on}
+        for reading, options in readings.items():
+            for option, status in options.items():
+                assert told[reading, option] == status
+                other = screener(case.trial).screen(record_of(case), case.day, {reading: option})
+                assert other.verdict(code).status == status
+
+
+@pytest.mark.parametrize("trial", sorted({case.trial for case in CASES}))
+def test_the_cases_are_all_there(trial: str) -> None:
+    cases = [case for case in CASES if case.trial == trial]
+    folder = cases[0].folder
+    listed = [case.says[field] for case in cases for field in ("record", "bundle") if field in case.says]
+    there = [path.name for path in folder.iterdir() if path.suffix in (".yaml", ".json") and path.name != "cases.yaml"]
+    assert sorted(listed) == sorted(there), "every file of the folder is a case, every case a file"
+    cohorts = {code for case in cases for code in case.says["verdicts"]}
+    for code in cohorts:
+        assert {case.says["verdicts"].get(code) for case in cases} >= {ELIGIBLE, INELIGIBLE, UNDECIDED}, code
+
+
+# ---- by other roads --------------------------------------------------------------------------------------------------
+
+
+@every_case
+def test_stock_clingo_agrees(case: Case, tmp_path: Path) -> None:
+    screening = screened(case)
+    answers = tmp_path / "answers.lp"
+    answers.write_text(facts(screening))
+    command = [sys.executable, "-m", "clingo", str(case.folder.parent / "main.lp"), str(answers), "--outf=2"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "error" not in ran.stderr and "info" not in ran.stderr, ran.stderr
+    witness = json.loads(ran.stdout)["Call"][0]["Witnesses"][0]["Value"]
+    assert set(witness) == {f"{verdict.status}({cohort})" for cohort, verdict in screening.verdicts.items()}
+
+
+@every_case
+def test_exact_contradicts_no_decided_verdict(case: Case) -> None:
+    plain = screened(case)
+    exact = screener(case.trial).screen(record_of(case), case.day, exact=True)
+    for cohort, verdict in plain.verdicts.items():
+        sharpened = exact.verdicts[cohort]
+        assert sharpened.status == verdict.status or (verdict.status == UNDECIDED and sharpened.exact)
+
+
+@pytest.mark.parametrize("case", BUNDLED, ids=str)
+def test_the_bundle_of_a_hospital_gets_the_same_verdicts(case: Case) -> None:
+    written, bundled = screened(case), screened(case, "bundle")
+    assert {c: v.status for c, v in bundled.verdicts.items()} == {c: v.status for c, v in written.verdicts.items()}
+    for cohort in written.verdicts:
+        assert clauses(bundled, cohort) == clauses(written, cohort)
+
+
+@pytest.mark.parametrize("case", BUNDLED, ids=str)
+def test_the_bundle_says_what_was_not_used(case: Case) -> None:
+    notes = [f"{note.kind}: {note.message}" for note in record_of(case, "bundle").notes]
+    assert any("status preliminary" in note or "status cancelled" in note for note in notes), notes
+    assert "ignored: not read: 1 Encounter" in notes
+    assert any(note.startswith("unmapped: ") for note in notes)
+    assert not any(note.startswith("conflict") for note in notes)
+
+
+def test_a_bundle_says_how_a_course_went_and_what_is_complete() -> None:
+    case = next(case for case in BUNDLED if "itp" in case.says["bundle"])
+    record = record_of(case, "bundle")
+    assert record.complete == {"therapies", "procedures"}
+    assert {t.concept for t in record.therapies if t.response == "none"} == {
+        "methylprednisolone", "prednisone", "tacrolimus", "eltrombopag",
+    }  # fmt: skip
