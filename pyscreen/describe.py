@@ -14,7 +14,7 @@ from .engine import Place, Statement, Term, read_statements
 from .errors import RequestError, did_you_mean
 from .knowledge import Criterion, KnowledgeBase, Member, Need, Reading, locate
 from .quantities import show
-from .questions import Selection, Test
+from .questions import CLASSED, Selection, Test
 from .vocabulary import KINDS
 
 _KIND_WORDS = {
@@ -298,6 +298,8 @@ class _Guide:
         page = self._titled(f"{word} {name}", vocabulary.label(kind, name), _DECLARED_BY.get(kind, (kind,)), name)
         if kind == "measurement":
             self._scale(page, name)
+        if kind in CLASSED:
+            self._lineage(page, kind, name)
         if kind == "therapy":
             self._drug(page, name)
         self._codes(page, kind, name)
@@ -326,13 +328,16 @@ class _Guide:
             ", ".join(other for other in sorted(self.kb.vocabulary.derived) if name in INPUTS.get(other, ())),
         )
 
+    def _lineage(self, page: _Page, kind: str, name: str) -> None:
+        vocabulary = self.kb.vocabulary
+        wider = sorted(vocabulary.ancestors(name) - {name})
+        page.listed("belongs to", (f"{vocabulary.label(kind, c)} [{c}]" for c in wider))
+        page.listed("members", (f"{vocabulary.label(kind, c)} [{c}]" for c in sorted(vocabulary.children(name))))
+
     def _drug(self, page: _Page, name: str) -> None:
         vocabulary = self.kb.vocabulary
-        page.listed(
-            "belongs to",
-            (f"{vocabulary.label('therapy', c)} [{c}]" for c in sorted(vocabulary.ancestors(name) - {name})),
-        )
-        page.listed("members", (f"{vocabulary.label('therapy', c)} [{c}]" for c in sorted(vocabulary.children(name))))
+        if name in vocabulary.half_lives:
+            page.pair("half-life", f"{show(vocabulary.half_lives[name] * 24)} h")
         for group, (unit, factors) in vocabulary.equivalents.items():
             if name in factors:
                 page.pair(

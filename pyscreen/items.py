@@ -271,8 +271,7 @@ class Patient:
 
     def _meets_all(self, selection: Selection, item: Item) -> tuple[Truth, tuple[str, ...]]:
         truths: list[Truth] = [item.whole]
-        open_of_itself = "the dose or route is not known exactly" if item.kind == "therapy" else "of which kind it is, is not recorded"
-        doubts = [] if item.whole is not None else [open_of_itself]
+        doubts = [] if item.whole is not None else [_OPEN_OF_ITSELF.get(item.kind, "of which kind it is, is not recorded")]
         for condition in selection.conditions:
             if condition.name in ("dose", "route", "newest", "as_of"):
                 continue
@@ -671,6 +670,9 @@ def _given_for(item: Item, reason: str) -> Truth:
     if reason in item.reasons:
         return True
     return None if not item.reasons or reason in item.other_reasons else False
+
+
+_OPEN_OF_ITSELF = {"therapy": "the dose or route is not known exactly"}
 
 
 def _doubt(condition: Condition) -> str:

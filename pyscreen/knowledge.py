@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+from . import cache
 from .engine import Place, Program, Statement, Term, read_statements, text_of
 from .errors import KnowledgeBaseError, Problem, RequestError, did_you_mean
 from .questions import Questions, Test
@@ -100,6 +102,10 @@ class KnowledgeBase:
     readings: Mapping[str, Reading]
     criteria: Mapping[str, Criterion]
     tests: Mapping[str, Test]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the grounded program, which cannot be kept, and what is worked out when needed."""
+        return {part.name: getattr(self, part.name) for part in fields(self) if part.name != "program"}
 
     @property
     def main(self) -> Path:
@@ -194,7 +200,8 @@ def load(trial: str | None = None, root: Path | str | None = None) -> KnowledgeB
     base = Path(root) if root is not None else default_root()
     main = trial_file(base, trial)
     program = Program([main])
-    return _Loader(base, main, program).knowledge_base()
+    typed = cache.kept(main.parent.name, base, lambda: _Loader(base, main, program).knowledge_base())
+    return replace(typed, root=base, program=program)
 
 
 _WORDING = frozenset(

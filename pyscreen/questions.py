@@ -368,25 +368,37 @@ class Questions:
 
     def _reach(self, owner: str, base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
         """Return how far a window reaches back: a duration, half_lives(N), or the longest or shortest of both."""
-        first = term.args[0] if term.args else ""
-        parts = list(first.args) if isinstance(first, Term) and first.name in ("longest", "shortest") else [first]
+        first = _term(term.args[0]) if term.args else Term("")
+        choice = first.name if first.name in ("longest", "shortest") and len(first.args) == 2 else ""
+        parts = first.args if choice else term.args[:1]
         lives = [part for part in parts if isinstance(part, Term) and part.name == "half_lives"]
-        if not lives:
-            duration = self._duration(owner, term, words)
-            return None if duration is None else Condition(term.name, duration=duration)
-        number = lives[0].args[0] if lives[0].args else 0
-        rest = [part for part in parts if part is not lives[0]]
-        if base.kind != "therapy" or not isinstance(number, int) or number < 1 or len(parts) - len(rest) != 1 or len(rest) > 1:
-            self.complain(f"{owner}: '{term}' is no window; half-lives are of drugs: half_lives(5), longest(\"30 d\", half_lives(5))", words)
+        durations = tuple(part for part in parts if part not in lives)
+        duration = self._duration(owner, Term(term.name, durations), words) if durations or not lives else None
+        if (durations or not lives) and duration is None:
             return None
-        unsaid = sorted(base.members - set(self.vocabulary.half_lives))
+        if not lives and not choice:
+            return Condition(term.name, duration=duration)
+        number = self._half_lives(owner, base, term, lives, words)
+        if number is None:
+            return None
+        return Condition(term.name, word=choice, duration=duration, half_lives=number)
+
+    def _half_lives(
+        self, owner: str, base: Selection, term: Term, lives: list[Term], words: tuple[str, ...]
+    ) -> int | None:
+        """Return how many half-lives of the drugs asked for, each of which must be said."""
+        number = lives[0].args[0] if len(lives) == 1 and lives[0].args else None
+        if base.kind != "therapy" or not isinstance(number, int) or number < 1:
+            self.complain(
+                f"{owner}: '{term}' is no window; of drugs it may be half_lives(5) or longest(\"30 d\", half_lives(5))",
+                words,
+            )
+            return None
+        unsaid = ", ".join(sorted(base.members - set(self.vocabulary.half_lives)))
         if unsaid:
-            self.complain(f"{owner}: '{term}' counts half-lives, but that of {', '.join(unsaid)} is not said (half_life/2)", words)
+            self.complain(f"{owner}: '{term}' counts half-lives, but half_life/2 says none of {unsaid}", words)
             return None
-        duration = self._duration(owner, Term(term.name, tuple(rest)), words) if rest else None
-        if rest and duration is None:
-            return None
-        return Condition(term.name, word=first.name if rest and isinstance(first, Term) else "", duration=duration, half_lives=number)
+        return number
 
     def _ago(self, owner: str, base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
         comparison = self.comparison(_term(term.args[0]) if term.args else term, "duration", base, words)

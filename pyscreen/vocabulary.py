@@ -191,7 +191,7 @@ class _Reader:
         for drug, text in self.rows("half_life", 2):
             number, _, unit = text.partition(" ")
             if unit not in _DAYS:
-                self.problems.append(Problem(f"half_life of {drug}: '{text}' is no half-life; expected hours or days, such as 13 h, 7 d"))
+                self.problems.append(Problem(f"half_life of {drug}: '{text}' is not in hours or days (13 h, 7 d)"))
             found[drug] = self.number(number, f"half_life of {drug}") * _DAYS.get(unit, 1)
         return found
 

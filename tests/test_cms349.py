@@ -66,7 +66,11 @@ def status(code: str) -> dict[str, Any]:
 def resource(fact: dict[str, str], number: int) -> dict[str, Any]:
     kind, start, end = fact["resource"], fact["start"], fact["end"]
     code = {"coding": list(codings(fact["code"]))}
-    made: dict[str, Any] = {"resourceType": kind, "id": f"{kind.lower()}-{number}", "subject": {"reference": "Patient/p"}}
+    made: dict[str, Any] = {
+        "resourceType": kind,
+        "id": f"{kind.lower()}-{number}",
+        "subject": {"reference": "Patient/p"},
+    }
     if kind == "Encounter":
         period = {name: day for name, day in (("start", start), ("end", end)) if day}
         return made | {"status": fact["status"], "class": {"code": "AMB"}, "type": [code], "period": period}
