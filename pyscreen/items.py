@@ -477,7 +477,8 @@ class Patient:
         declared = self.record.complete
         if selection.kind == "sex":
             return True
-        if f"{selection.kind}s" in declared or (selection.kind == "therapy" and "therapies" in declared):
+        section = "therapies" if selection.kind == "therapy" else f"{selection.kind}s"
+        if section in declared and selection.concept not in self.vocabulary.attested:
             return True
         if selection.kind in ("event", "procedure"):
             statements = self.record.statements(selection.kind)

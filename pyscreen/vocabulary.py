@@ -40,6 +40,7 @@ class Vocabulary:
     drugs: Mapping[str, str] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     methods: Mapping[str, str] = field(default_factory=dict)
+    attested: frozenset[str] = frozenset()
     routes: frozenset[str] = frozenset()
     local_routes: frozenset[str] = frozenset()
     parents: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -124,6 +125,7 @@ def read_vocabulary(program: Program) -> Vocabulary:
         drugs=reader.labels("drug"),
         classes=reader.labels("class"),
         methods=reader.labels("method"),
+        attested=frozenset(row[0] for row in reader.rows("attested", 1)),
         routes=frozenset(row[0] for row in reader.rows("route", 1)),
         local_routes=frozenset(row[0] for row in reader.rows("not_systemic", 1)),
         parents=_grouped(reader.rows("in_class", 2)),

@@ -485,7 +485,9 @@ def hostile_bundle(texts: list[str]) -> dict[str, object]:
     subject = {"reference": "Patient/p"}
     known = {"coding": [{"system": "http://loinc.org", "code": "777-3"}]}
     count = {"value": 22, "unit": "10*9/L", "system": "http://unitsofmeasure.org", "code": "10*9/L"}
-    entries: list[dict[str, object]] = [{"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1989-04-12"}]
+    entries: list[dict[str, object]] = [
+        {"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1989-04-12"}
+    ]
     for number, text in enumerate(texts):
         concept = {"text": text, "coding": [{"system": "http://loinc.org", "code": text, "display": text}]}
         entries += [
@@ -541,10 +543,14 @@ def test_control_characters_of_a_bundle_never_reach_a_terminal(tmp_path: Path) -
     path.write_text(json.dumps(hostile_bundle(texts)), encoding="utf-8")
     assert_clean(answered("screen", path, *ON))
     assert_clean(answered("explain", path, *ON, "--cohort", "1.2", "--all"))
-    assert all(line.startswith(("%", "yes(", "no(", "choose(")) for line in answered("facts", path, *ON).split("\n")[:-1])
+    assert all(
+        line.startswith(("%", "yes(", "no(", "choose(")) for line in answered("facts", path, *ON).split("\n")[:-1]
+    )
 
 
-@pytest.mark.parametrize("command", [("screen",), ("explain", "--cohort", "1.2"), ("whatif", "--cohort", "1.2", "--plans", "1")])
+@pytest.mark.parametrize(
+    "command", [("screen",), ("explain", "--cohort", "1.2"), ("whatif", "--cohort", "1.2", "--plans", "1")]
+)
 def test_hostile_text_stays_text(hostile: Path, command: tuple[str, ...]) -> None:
     assert_clean(answered(*command, hostile, *ON))
     assert json.loads(answered(*command, hostile, *ON, "--format", "json"))
