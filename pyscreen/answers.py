@@ -131,6 +131,8 @@ def _missing(patient: Patient, test: Test, matched: list[tuple[Item, Truth, tupl
 def _latest(patient: Patient, test: Test) -> Answer:
     """The latest item decides; where several may be the latest, all must agree."""
     certain, maybe, open_why = _usable(patient, test)
+    if not certain and not maybe and _silently_denied(patient, test):
+        return Answer(test.id, False)
     if not certain:
         return Answer(test.id, None, _evidence(maybe), open_why)
     states = [state for item in certain for state in _states(patient, item, test)]
@@ -146,6 +148,17 @@ def _latest(patient: Patient, test: Test) -> Answer:
     truth = _agreed(_truths(patient, test, candidates, certain=not set(others) & set(candidates)))
     why = "" if truth is not None else open_why or _unsettled(test, candidates)
     return Answer(test.id, truth, _evidence(candidates), why)
+
+
+def _silently_denied(patient: Patient, test: Test) -> bool:
+    """Tell whether a record that holds every finding says by silence that this one is not there, as of the day it was made."""
+    if test.selection.kind != "finding" or test.comparison.op != "present" or not patient.complete(test.selection):
+        return False
+    newest = test.selection.condition("newest")
+    if newest is None or newest.duration is None:
+        return True
+    made = patient.record.recorded or patient.day
+    return made >= shift(patient.day, newest.duration, -1)
 
 
 def _agreed(truths: list[Truth]) -> Truth:

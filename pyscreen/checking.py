@@ -36,7 +36,7 @@ PREDICATES: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("quantity", "unit", "offset", "grade", "code", "code_method", "act", "manage"), (3,)),
     **dict.fromkeys(("finding", "event", "procedure", "judgement", "consent", "drug", "class", "method"), (2,)),
     **dict.fromkeys(("scale", "in_class", "half_life", "outcome", "obtain"), (2,)),
-    **dict.fromkeys(("derived", "route", "not_systemic", "attested"), (1,)),
+    **dict.fromkeys(("derived", "route", "not_systemic", "systemic", "attested"), (1,)),
     "equivalent": (4,),
     **dict.fromkeys(("trial", "cohort", "requires", "reading", "option"), (3,)),
     "clause": (5,),

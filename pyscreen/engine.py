@@ -39,7 +39,7 @@ def text_of(value: Term | str | int) -> str:
     return str(value)
 
 
-OPEN = (("yes", 1), ("no", 1), ("choose", 2), ("recorded", 2), ("wanted", 1), ("unwanted", 1))
+OPEN = (("yes", 1), ("no", 1), ("choose", 2), ("recorded", 2), ("wanted", 1), ("unwanted", 1), ("ripe", 1))
 
 
 def _text(symbol: clingo.Symbol) -> str:

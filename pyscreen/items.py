@@ -155,7 +155,7 @@ class Patient:
             yield from self._planned_courses(selection)
             return
         taken = [t for t in self.record.therapies if t.concept in selection.members and t.taken and not t.planned]
-        taken = [t for t in taken if not self._lies_ahead(t.start) and not self._is_local(selection, t)]
+        taken = [t for t in taken if not self._lies_ahead(t.start) and not self._is_local(t)]
         for drug in sorted({therapy.concept for therapy in taken}):
             entries = self._entries_of([t for t in taken if t.concept == drug])
             fits = [both(self._entry_meets(selection, t, c) for c in selection.conditions) for t in entries.entries]
@@ -165,7 +165,7 @@ class Patient:
     def _planned_courses(self, selection: Selection) -> Iterator[Item]:
         for entry in self.record.therapies:
             planned = entry.planned or self._lies_ahead(entry.start)
-            if entry.concept in selection.members and entry.taken and planned and not self._is_local(selection, entry):
+            if entry.concept in selection.members and entry.taken and planned and not self._is_local(entry):
                 label = self.vocabulary.label("therapy", entry.concept)
                 whole = both(self._entry_meets(selection, entry, c) for c in selection.conditions)
                 text = f"{label} {entry.text} planned".replace("  ", " ")
@@ -177,9 +177,10 @@ class Patient:
             self._entries[key] = _Entries(self.day, sorted(taken, key=_by_start))
         return self._entries[key]
 
-    def _is_local(self, selection: Selection, therapy: Therapy) -> bool:
-        """A dose on the skin or inhaled has no equivalent."""
-        return selection.concept in self.vocabulary.equivalents and therapy.route in self.vocabulary.local_routes
+    def _is_local(self, therapy: Therapy) -> bool:
+        """Tell whether a drug that is meant as a systemic treatment was given on the skin, inhaled, or into a joint."""
+        systemic = self.vocabulary.ancestors(therapy.concept) & self.vocabulary.systemic
+        return bool(systemic) and therapy.route in self.vocabulary.local_routes
 
     def _entry_meets(self, selection: Selection, entry: Therapy, condition: Condition) -> Truth:
         if condition.name == "route":
@@ -355,14 +356,14 @@ class Patient:
         some_day = When(self.day, FAR_AHEAD)
         if selection.kind == "therapy":
             for therapy in self.record.therapies:
-                if therapy.concept in selection.members and therapy.taken:
-                    if therapy.planned or (therapy.start and therapy.start.earliest > self.day):
-                        yield therapy.start or some_day
+                due = therapy.planned or self._lies_ahead(therapy.start)
+                if therapy.concept in selection.members and therapy.taken and due:
+                    yield therapy.start or some_day
         elif selection.kind not in ("measurement", "sex"):
             for statement in self.record.statements(selection.kind):
-                if statement.present and self._asked_for(selection, statement):
-                    if statement.planned or (statement.when and statement.when.earliest >= self.day):
-                        yield statement.when or some_day
+                due = statement.planned or (statement.when is not None and statement.when.earliest >= self.day)
+                if statement.present and due and self._asked_for(selection, statement):
+                    yield statement.when or some_day
 
     def _in_window(self, item: Item, window: Span) -> Truth:
         if not window.possible:

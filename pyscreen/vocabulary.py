@@ -43,6 +43,7 @@ class Vocabulary:
     attested: frozenset[str] = frozenset()
     routes: frozenset[str] = frozenset()
     local_routes: frozenset[str] = frozenset()
+    systemic: frozenset[str] = frozenset()
     parents: Mapping[str, frozenset[str]] = field(default_factory=dict)
     half_lives: Mapping[str, Fraction] = field(default_factory=dict)
     outcomes: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -128,6 +129,7 @@ def read_vocabulary(program: Program) -> Vocabulary:
         attested=frozenset(row[0] for row in reader.rows("attested", 1)),
         routes=frozenset(row[0] for row in reader.rows("route", 1)),
         local_routes=frozenset(row[0] for row in reader.rows("not_systemic", 1)),
+        systemic=frozenset(row[0] for row in reader.rows("systemic", 1)),
         parents=_grouped(reader.rows("in_class", 2)),
         half_lives=reader.half_lives(),
         outcomes=_grouped((o, r) for o, r in reader.rows("outcome", 2)),

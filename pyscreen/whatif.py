@@ -14,6 +14,7 @@ from functools import cached_property
 
 from . import cells
 from .answers import Answers, answer
+from .dates import shift
 from .engine import Program
 from .kleene import MET, UNMET
 from .knowledge import Cohort, Need
@@ -95,7 +96,9 @@ class Planner:
         self._recorded = self._program.literals("recorded", 2)
         self._wanted = self._program.literals("wanted")
         self._unwanted = self._program.literals("unwanted")
+        self._ripe = self._program.literals("ripe")
         self._shown = {"take": self._program.literals("take", 2), "change": self._program.literals("change", 2)}
+        self._shown["disturbed"] = self._program.literals("disturbed")
 
     def plans(self, screening: Screening, cohort: str, limit: int = 3) -> WhatIf:
         """Return up to `limit` cheapest plans for a cohort (id or code), or the bar where there is none.
@@ -137,12 +140,14 @@ class Planner:
         self, screening: Screening, answers: Answers, cohort: Cohort, day: date, waits: tuple[str, ...], limit: int
     ) -> Iterator[Plan]:
         assumed = self._given(answers, screening.readings) + self._goals(cohort.needs, self.kb.exclusions)
+        assumed += self._held(screening.day, day)
         with self._program.guard() as guard:
             for _ in range(limit):
                 outcome = self._program.solve([*assumed, guard.literal], self._shown)
                 if outcome is None:
                     return
-                yield self._plan(cohort, day, waits, answers, outcome.holds, outcome.cost)
+                holds = (f"{self.kb.criteria[test].label}, after the change" for test in outcome.holds["disturbed"])
+                yield self._plan(cohort, day, (*waits, *sorted(holds)), answers, outcome.holds, outcome.cost)
                 taken = [self._shown["take"][key] for key in outcome.holds["take"]]
                 if not taken:
                     return
@@ -166,7 +171,7 @@ class Planner:
         for act, concepts in taken.items():
             level, label = self._acts[act]
             steps.append(self._step(cohort, act, label, level, concepts, changed, answers))
-        steps.sort(key=lambda step: (step.level, _first_clause(step)))
+        steps.sort(key=lambda step: (step.remedy != "manage", step.level, _first_clause(step)))
         return Plan(cohort, day, tuple(steps), cost, waits)
 
     def _step(
@@ -218,6 +223,21 @@ class Planner:
         kinds = self.kb.vocabulary.kinds_of(concept)
         return self.kb.vocabulary.label(kinds[0], concept) if kinds else concept
 
+    def _held(self, start: date, day: date) -> list[int]:
+        """Return the literals that say which doses, moved on the first day, will have been held long enough by the other."""
+        return [lit if self._holding(test, start) <= day else -lit for test, lit in self._ripe.items()]
+
+    @cached_property
+    def _movable_doses(self) -> frozenset[str]:
+        """The tests of an unchanged dose that a clinician may move."""
+        movable = {row[2] for row in self._program.rows("changes", 4)}
+        return frozenset(test for test in self._ripe if self._about.get(test) in movable)
+
+    def _holding(self, test: str, start: date) -> date:
+        duration = self.kb.tests[test].comparison.thresholds[0].duration
+        assert duration is not None
+        return shift(start, duration)
+
     # ---- waiting -----------------------------------------------------------------------------------------------------
 
     def _days(self, screening: Screening, cohort: Cohort) -> list[tuple[date, tuple[str, ...]]]:
@@ -232,6 +252,8 @@ class Planner:
             day = self._turns(screening, test)
             if day is not None:
                 turning.setdefault(day, []).append(self.kb.criteria[name].label)
+        for name in sorted(leaves & self._movable_doses):
+            turning.setdefault(self._holding(name, screening.day), [])
         days = sorted(turning)[: _MOST_DATES + 1]
         waits: list[str] = []
         result = []
@@ -275,7 +297,7 @@ class Planner:
 
     def _possible(self, given: list[int], goals: list[tuple[Need, bool]]) -> bool:
         literals = self._goals([n for n, excludes in goals if not excludes], [n for n, excludes in goals if excludes])
-        return self._program.satisfiable([*given, *literals])
+        return self._program.satisfiable([*given, *literals, *self._ripe.values()])
 
     def _fixed_facts(self, screening: Screening, goals: list[tuple[Need, bool]]) -> Iterator[str]:
         """Yield the evidence of the tests that decide why the goals fail."""

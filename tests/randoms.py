@@ -51,6 +51,7 @@ WORDS = Vocabulary(
     methods={"elisa": "ELISA", "rapid": "Rapid test"},
     routes=frozenset(("oral", "intravenous", "topical")),
     local_routes=frozenset(("topical",)),
+    systemic=frozenset(("steroid",)),
     parents={
         "prednisone": frozenset(["steroid"]),
         "dexamethasone": frozenset(["steroid"]),

@@ -127,12 +127,9 @@ class Known:
                 yield Thing(said.concept, True, first, stated, None, stated, method=said.method)
 
     def entries(self, selection: Selection) -> list[Therapy]:
-        local = WORDS.local_routes if selection.concept in WORDS.equivalents else frozenset()
-        return [
-            t
-            for t in self.record.therapies
-            if t.taken and not t.planned and t.concept in selection.members and t.route not in local and t.start and t.start.earliest <= DAY
-        ]
+        taken = [t for t in self.record.therapies if t.taken and not t.planned and t.concept in selection.members]
+        local = [t for t in taken if t.route in WORDS.local_routes and WORDS.ancestors(t.concept) & WORDS.systemic]
+        return [t for t in taken if t not in local and t.start and t.start.earliest <= DAY]
 
     def courses(self, selection: Selection) -> Iterator[Thing]:
         entries = self.entries(selection)
@@ -326,11 +323,7 @@ class Known:
             clock = max(thing.clock for thing in found)
             found = [thing for thing in found if thing.clock == clock]
         if test.argument not in ("lowest", "highest"):
-            for one in found:
-                for other in found:
-                    same = (one.clock, one.method) == (other.clock, other.method)
-                    if same and (one.value, one.present) != (other.value, other.present):
-                        raise Unsaid
+            refuse_clash(found)
         return found
 
     def extreme(self, things: list[Thing], which: str, comparison: Comparison) -> bool:
@@ -356,7 +349,9 @@ class Known:
         if not things:
             raise Unsaid
         day = min(thing.first for thing in things if thing.first)
-        return agreed(self.meets(thing, test.comparison) for thing in things if thing.first == day)
+        first = [thing for thing in things if thing.first == day]
+        refuse_clash(first)
+        return agreed(self.meets(thing, test.comparison) for thing in first)
 
     def by_day(self, test: Test) -> list[list[Thing]]:
         things = self.matched(test.selection)
@@ -460,6 +455,15 @@ class Known:
         return values.pop()
 
 
+def refuse_clash(things: list[Thing]) -> None:
+    """Two different values of one instant and method are a conflict."""
+    for one in things:
+        for other in things:
+            same = (one.clock, one.method) == (other.clock, other.method)
+            if same and (one.value, one.present) != (other.value, other.present):
+                raise Unsaid
+
+
 def agreed(truths: Iterator[bool] | list[bool]) -> bool:
     found = set(truths)
     if len(found) != 1:
@@ -484,7 +488,7 @@ def response(run: list[Therapy], chain: list[Therapy]) -> str | None:
 
 def renewed(before: Therapy, after: Therapy) -> bool:
     assert before.start and after.start  # noqa: PT018
-    if before is after or before.ongoing or before.end is None or before.dose != after.dose:
+    if before.concept != after.concept or before.ongoing or before.end is None or before.dose != after.dose:
         return False
     if before.start.earliest >= after.start.earliest:
         return False

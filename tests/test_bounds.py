@@ -38,7 +38,7 @@ from pyscreen import kleene
 from pyscreen.answers import Answers, answer
 from pyscreen.dates import Duration, shift
 from pyscreen.form import SECTIONS
-from pyscreen.knowledge import KnowledgeBase
+from pyscreen.knowledge import Criterion, KnowledgeBase
 from pyscreen.markup import load
 from pyscreen.questions import Comparison, Condition, Selection, Test, Threshold
 from pyscreen.record import Record
@@ -155,7 +155,11 @@ def _variants(body: Mapping[str, Any], base: Mapping[str, Any]) -> Iterator[tupl
     if "missing" in body:
         left = {section: items for section, items in _merged(base, given).items() if section != "complete"}
         left = {s: [i for i in items if not _holds(i)] if s in SECTIONS else items for s, items in left.items()}
-        yield "missing", {s: items for s, items in left.items() if not _holds(items)}, dict.fromkeys(criteria, body["missing"])
+        yield (
+            "missing",
+            {s: items for s, items in left.items() if not _holds(items)},
+            dict.fromkeys(criteria, body["missing"]),
+        )
     if "unsaid" in body:
         yield "unsaid", _unsaid(_merged(base, given)), dict.fromkeys(criteria, body["unsaid"])
     if "expect" in body:
@@ -210,9 +214,17 @@ class Outcome:
     statuses: Mapping[str, str]
 
     def deciding(self) -> set[str]:
-        """Return the tests on which the statuses asked for rest."""
-        screening = Screening(knowledge(), self.point.record, self.point.day, self.readings, _NONE, self.statuses, (), {})
-        return {test for criterion in self.point.expect for test in screening.deciding_tests(criterion)}
+        """Return the criteria and tests on which the statuses asked for rest, and those that put them in doubt."""
+        screening = Screening(
+            knowledge(), self.point.record, self.point.day, self.readings, _NONE, self.statuses, (), {}
+        )
+        found: set[str] = set()
+        wanted = set(self.point.expect)
+        while wanted:
+            fresh = {name for criterion in wanted for name in screening.path(criterion)} - found
+            found |= fresh
+            wanted = {doubt for name in fresh if self.truths.get(name) for doubt in doubts().get(name, ())}
+        return found
 
 
 _NONE = Answers(DAY, {}, ())
@@ -227,7 +239,7 @@ def doubts() -> Mapping[str, tuple[str, ...]]:
 
 
 @cache
-def tests_under(criteria: tuple[str, ...]) -> tuple[Test, ...]:
+def asked_under(criteria: tuple[str, ...]) -> tuple[Test, ...]:
     """Return the tests under some criteria, and under what puts them in doubt."""
     kb = knowledge()
     found: dict[str, None] = {}
@@ -239,17 +251,25 @@ def tests_under(criteria: tuple[str, ...]) -> tuple[Test, ...]:
     return tuple(kb.tests[name] for name in found if name in kb.tests)
 
 
-def derived(criteria: Iterable[str], truths: Mapping[str, Truth], readings: Mapping[str, str]) -> dict[str, str]:
-    """Return the statuses of criteria and everything under them (strong Kleene logic, as the engine has it)."""
+def derived(
+    criteria: Iterable[str],
+    truths: Mapping[str, Truth],
+    readings: Mapping[str, str],
+    changed: Criterion | None = None,
+) -> dict[str, str]:
+    """Return the statuses of criteria and everything under them (strong Kleene logic, as the engine has it).
+
+    `changed` stands in for the criterion of its name.
+    """
     kb, statuses = knowledge(), {"always": MET, "never": UNMET}
 
     def settle(name: str) -> str:
         if name in statuses:
             return statuses[name]
-        criterion = kb.criteria[name]
+        criterion = changed if changed and changed.id == name else kb.criteria[name]
         if criterion.kind == "test":
             truth = truths[name]
-            doubted = truth is True and any(settle(doubt) == MET for doubt in doubts().get(name, ()))
+            doubted = truth is True and MET in [settle(doubt) for doubt in doubts().get(name, ())]
             statuses[name] = UNKNOWN if truth is None or doubted else MET if truth else UNMET
         else:
             for member in criterion.members:
@@ -266,7 +286,7 @@ def derived(criteria: Iterable[str], truths: Mapping[str, Truth], readings: Mapp
 def outcome(point: Point) -> Outcome:
     kb = knowledge()
     readings = kb.chosen(point.readings)
-    given = answer(point.record, tests_under(tuple(point.expect)), kb.vocabulary, point.day)
+    given = answer(point.record, asked_under(tuple(point.expect)), kb.vocabulary, point.day)
     truths = {name: one.truth for name, one in given.by_test.items()}
     return Outcome(point, readings, truths, derived(point.expect, truths, readings))
 
@@ -314,17 +334,37 @@ COHORTS = ("sle_refractory", "sle_itp", "sle_tma", "sle_myelitis", "sle_pah", "s
 NOT_SEEN: Mapping[str, str] = {}
 """Tests with a bound that are not seen met, unmet and unknown on a deciding path, and why."""
 
-SURVIVE: Mapping[str, str] = {}
+SURVIVE: Mapping[str, str] = {
+    **{
+        f'cyclophosphamide_course(with({dose},at_least("6 mo")),at_least("6 mo")): {what}': "6 months together are 6 months"
+        for dose in ("high_dose_or_more", "high_dose_exactly", "high_dose_exceeded")
+        for what in ("no lasting", "lasting 6 mo less")
+    },
+    **{
+        f"{test}: above": "how long a dose is unchanged is asked by at_least only (kb/README.md)"
+        for test in (
+            "glucocorticoid_unchanged",
+            "pah_drugs_unchanged",
+            "immunosuppressant_unchanged_so_far",
+            "pah_drugs_unchanged_so_far",
+        )
+    },
+}
 """Mutants that no case can tell from the original, and why."""
+
+
+@cache
+def covered() -> tuple[str, ...]:
+    """Return what the cohorts covered need, and what excludes."""
+    kb = knowledge()
+    needs = [need for cohort in COHORTS for need in kb.cohorts[cohort].needs]
+    return tuple(dict.fromkeys(need.criterion for need in (*needs, *kb.exclusions)))
 
 
 @cache
 def bounded() -> tuple[Test, ...]:
     """Return the tests with a bound (number, duration, count) under the cohorts covered."""
-    kb = knowledge()
-    roots = [need.criterion for cohort in COHORTS for need in kb.cohorts[cohort].needs]
-    roots += [need.criterion for need in kb.exclusions]
-    return tuple(test for test in tests_under(tuple(dict.fromkeys(roots))) if _bounds(test))
+    return tuple(test for test in asked_under(covered()) if _bounds(test))
 
 
 def _bounds(test: Test) -> bool:
@@ -338,13 +378,13 @@ def _bound_of(condition: Condition) -> bool:
 
 @cache
 def decided_by() -> Mapping[str, tuple[Outcome, ...]]:
-    """Return for every test the outcomes that rest on it."""
+    """Return for every criterion and test the outcomes that rest on it."""
     found: dict[str, list[Outcome]] = {}
     for row in rows():
         for point in row.points:
-            for test in outcome(point).deciding():
-                found.setdefault(test, []).append(outcome(point))
-    return {test: tuple(outcomes) for test, outcomes in found.items()}
+            for name in outcome(point).deciding():
+                found.setdefault(name, []).append(outcome(point))
+    return {name: tuple(outcomes) for name, outcomes in found.items()}
 
 
 def test_every_bound_is_seen_met_unmet_and_unknown() -> None:
@@ -433,7 +473,10 @@ def _changed(conditions: tuple[Condition, ...], whole: bool) -> Iterator[tuple[s
 def _conditions(condition: Condition, whole: bool) -> Iterator[tuple[str, Condition]]:
     if condition.duration is not None:
         for sign in (-1, 1):
-            yield f"a day {'less' if sign < 0 else 'more'}", replace(condition, duration=_days(condition.duration, sign))
+            yield (
+                f"a day {'less' if sign < 0 else 'more'}",
+                replace(condition, duration=_days(condition.duration, sign)),
+            )
     if condition.comparison is not None:
         for what, comparison in _comparisons(condition.comparison, whole and condition.name == "value"):
             yield what, replace(condition, comparison=comparison)
@@ -441,3 +484,77 @@ def _conditions(condition: Condition, whole: bool) -> Iterator[tuple[str, Condit
         selection: Selection = condition.selection
         for what, conditions in _changed(selection.conditions, False):
             yield f"({what})", replace(condition, selection=replace(selection, conditions=conditions))
+
+
+# ---- no member of a group is forgotten -------------------------------------------------------------------------------
+
+EQUAL: Mapping[str, str] = {
+    "points(eular_acr_2019_sle_items,10): finding(nephritis_class_ii_or_v) weighs 9": "no item weighs 1 to make 10 with it",
+    "points(eular_acr_2019_sle_items,10): finding(nephritis_class_iii_or_iv) weighs 11": "10 are enough alone",
+    **{
+        f'points(sledai_2k_items("{days} d"),8): active({descriptor},"{days} d") weighs 9': "8 are enough alone"
+        for days in (30, 10)
+        for descriptor in (
+            "seizure",
+            "psychosis",
+            "organic_brain_syndrome",
+            "visual_disturbance",
+            "cranial_neuropathy",
+            "lupus_headache",
+            "stroke",
+            "vasculitis",
+        )
+    },
+}
+"""Changes of a group that no case can tell from the original, and why."""
+
+
+def test_a_group_that_is_changed_is_noticed() -> None:
+    alive = []
+    for criterion in knowledge().below(covered()):
+        for what, mutant in changes(criterion):
+            name = f"{criterion.id}: {what}"
+            if name not in EQUAL and not any(differs(one, mutant) for one in decided_by().get(criterion.id, ())):
+                alive.append(name)
+    assert not alive, f"{len(alive)} changes\n" + "\n".join(alive)
+
+
+def test_every_option_of_a_reading_is_read_by_a_case() -> None:
+    unread = []
+    for criterion in knowledge().below(covered()):
+        if criterion.kind == "by_reading":
+            for member in criterion.members:
+                reading, option = member.detail
+                if not any(one.readings[reading] == option for one in decided_by().get(criterion.id, ())):
+                    unread.append(f"{criterion.id}: {reading} {option}")
+    assert not unread, f"{len(unread)} options\n" + "\n".join(unread)
+
+
+def differs(one: Outcome, mutant: Criterion) -> bool:
+    statuses = derived(one.point.expect, one.truths, one.readings, mutant)
+    return any(statuses[name] != status for name, status in one.point.expect.items())
+
+
+_TURNED = {"all_of": "any_of", "any_of": "all_of", "none_of": "any_of"}
+
+
+def changes(criterion: Criterion) -> Iterator[tuple[str, Criterion]]:
+    """Yield a group with each member dropped, its kind turned, its number moved, a weight moved."""
+    if criterion.kind not in (*_TURNED, "n_of", "known_by", "points"):
+        return
+    if len(criterion.members) > 1:
+        for number, member in enumerate(criterion.members):
+            left = criterion.members[:number] + criterion.members[number + 1 :]
+            yield f"without {member.id}", replace(criterion, members=left)
+    if criterion.kind in _TURNED:
+        yield _TURNED[criterion.kind], replace(criterion, kind=_TURNED[criterion.kind])
+    if criterion.kind in ("n_of", "points"):
+        for step in (-1, 1):
+            yield f"{criterion.number + step}", replace(criterion, number=criterion.number + step)
+    if criterion.kind == "points":
+        for number, member in enumerate(criterion.members):
+            for step in (-1, 1):
+                weight = str(int(member.detail[1]) + step)
+                moved = replace(member, detail=(member.detail[0], weight))
+                members = (*criterion.members[:number], moved, *criterion.members[number + 1 :])
+                yield f"{member.id} weighs {weight}", replace(criterion, members=members)

@@ -99,7 +99,9 @@ def test_the_case_gets_its_verdicts(case: Case) -> None:
 @every_case
 def test_the_verdicts_rest_on_what_the_case_names(case: Case) -> None:
     screening = screened(case)
-    expected = {code: {name: sorted(named) for name, named in why.items()} for code, why in case.says["because"].items()}
+    expected = {
+        code: {name: sorted(named) for name, named in why.items()} for code, why in case.says["because"].items()
+    }
     found = {code: {name: sorted(named) for name, named in clauses(screening, code).items()} for code in expected}
     assert found == expected
 
@@ -143,7 +145,7 @@ def test_stock_clingo_agrees(case: Case, tmp_path: Path) -> None:
     answers.write_text(facts(screening))
     command = [sys.executable, "-m", "clingo", str(case.folder.parent / "main.lp"), str(answers), "--outf=2"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "error" not in ran.stderr and "info" not in ran.stderr, ran.stderr
+    assert not ran.stderr.strip(), ran.stderr
     witness = json.loads(ran.stdout)["Call"][0]["Witnesses"][0]["Value"]
     assert set(witness) == {f"{verdict.status}({cohort})" for cohort, verdict in screening.verdicts.items()}
 

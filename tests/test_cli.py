@@ -408,7 +408,7 @@ WRONG = {
     "xml": b'<Bundle xmlns="http://hl7.org/fhir"/>',
     "fhir": b'{"resourceType": "Bundle", "type": "history"}',
     "fhir_cut": b'{"resourceType": "Bundle", "entry": [',
-    "fhir_other": b'{"resourceType": "Encounter"}',
+    "fhir_other": b'{"resourceType": "Practitioner"}',
     "deep": b"[" * 5000,
     "deep_json": b'{"a":' * 5000,
     "laughs": b"a: &a [x, x]\n"

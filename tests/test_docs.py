@@ -14,7 +14,7 @@ import pytest
 
 from pyscreen import coverage, explain, form, knowledge, render
 from pyscreen.screening import Screener, Screening
-from pyscreen.sources import read_record
+from pyscreen.sources import parse_record, read_record
 from pyscreen.whatif import Planner
 
 ROOT = Path(__file__).parent.parent
@@ -167,6 +167,8 @@ def outputs() -> Iterator[tuple[str, dict[str, Any]]]:
             for cohort in cohorts:
                 found = explain.graph(screening, cohort, number % 4 == 0)
                 yield "explanation", render.explanation_json(screening, found)
+    young = screener.screen(parse_record(b"birth_date: 2009-01-01", kb), DAY)
+    yield "whatif", render.whatif_json(young, [planner.plans(young, "1.2", 1)])
     yield from (("listed_reading", row) for row in render.readings_json(kb))
     yield from (("covered", row) for row in render.coverage_json(coverage.coverage(kb)))
 
