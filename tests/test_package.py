@@ -1,4 +1,4 @@
-"""What is shipped and how it hangs together: the wheel, the layers of the modules, the engine without a clinical word, a quick start."""
+"""What ships and how it hangs together: the wheel, the layers of the modules, the engine without a clinical word, a quick start."""
 
 from __future__ import annotations
 
