@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -32,27 +33,42 @@ def median(runs: int, job: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def process(runs: int, compiled: str, *arguments: str) -> float:
-    """Return the median time of a whole Python process; bytecode is there, as an installation leaves it."""
+def process(runs: int, folder: str, *arguments: str, cache: bool = True) -> tuple[float, float]:
+    """Return the median times, by the clock and of the processor, of a whole Python process.
+
+    Bytecode is there, as an installation leaves it; so is the cache of the knowledge base, if it is wanted.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = compiled
+    environment["PYTHONPYCACHEPREFIX"] = folder
+    environment["PYSCREEN_CACHE"] = folder if cache else ""
+    busy: list[float] = []
 
     def run() -> None:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        busy.append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000)
 
     run()
-    return median(runs, run)
+    busy.clear()
+    return median(runs, run), statistics.median(busy)
 
 
 def cold(runs: int, record: Path) -> dict[str, float]:
     """Time whole processes, from an empty interpreter to a screening."""
     screen = ("-c", "from pyscreen.cli import main; main()", "screen", str(record), "--on", DAY.isoformat())
-    with TemporaryDirectory() as compiled:
-        return {
-            "process: python alone": process(runs, compiled, "-c", ""),
-            "process: import of the command line": process(runs, compiled, "-c", "import pyscreen.cli"),
-            "process: pyscreen screen": process(runs, compiled, *screen),
-        }
+    figures = {}
+    with TemporaryDirectory() as folder:
+        for name, arguments, cache in (
+            ("python alone", ("-c", ""), True),
+            ("import of the command line", ("-c", "import pyscreen.cli"), True),
+            ("pyscreen screen", screen, True),
+            ("pyscreen screen, nothing cached", screen, False),
+        ):
+            wall, busy = process(runs, folder, *arguments, cache=cache)
+            figures[f"process: {name}"] = wall
+            figures[f"process: {name} (processor)"] = busy
+    return figures
 
 
 def loading(runs: int) -> dict[str, float]:
@@ -64,11 +80,17 @@ def loading(runs: int) -> dict[str, float]:
     root = knowledge.default_root()
     main = knowledge.trial_file(root, None)
     program = Program([main])
-    return {
+    figures = {
         "load: parse and ground": median(runs, lambda: Program([main])),
         "load: read the vocabulary": median(runs, lambda: read_vocabulary(program)),
-        "load: all of it, typed and checked": median(runs, knowledge.load),
     }
+    with TemporaryDirectory() as folder:
+        for cache, name in (("", "load: all, typed and checked"), (folder, "load: all, from the cache")):
+            os.environ["PYSCREEN_CACHE"] = cache
+            knowledge.load()
+            figures[name] = median(runs, knowledge.load)
+    os.environ["PYSCREEN_CACHE"] = ""
+    return figures
 
 
 def patients(runs: int, records: list[Path]) -> dict[str, float]:
@@ -119,9 +141,8 @@ def main() -> None:
     options = parser.parse_args()
     from pyscreen import knowledge
 
-    records = options.records or sorted((knowledge.default_root() / "trials").glob("*/cases/*.yaml"))
-    if not records:
-        parser.error("no case is shipped; name a record")
+    shipped = (knowledge.default_root() / "trials" / "cd19_autoimmune" / "cases").glob("*")
+    records = options.records or sorted(path for path in shipped if path.name != "cases.yaml")
     figures = {
         **cold(options.runs, records[0]),
         **loading(options.runs),
@@ -129,7 +150,7 @@ def main() -> None:
     }
     print(f"{os.cpu_count()} cores, {len(records)} records, median of {options.runs}")
     for name, milliseconds in figures.items():
-        print(f"  {name:<46} {milliseconds:>9.1f} ms")
+        print(f"  {name:<54} {milliseconds:>9.1f} ms")
     if options.json:
         options.json.write_text(json.dumps({"cores": os.cpu_count(), "milliseconds": figures}, indent=2) + "\n")
 

@@ -201,7 +201,8 @@ def _states(patient: Patient, item: Item, test: Test) -> list[Item]:
         method=item.method, id=item.id,
     )  # fmt: skip
     over = [ended] if test.selection.members <= patient.vocabulary.members(item.concept) else []
-    return over if item.end.latest < patient.day else [*over, item]
+    still = replace(item, stated=When(item.end.earliest, patient.day))
+    return over if item.end.latest < patient.day else [*over, still]
 
 
 def _order(item: Item) -> When | None:

@@ -590,16 +590,18 @@ def addable(test: Test, record: Record) -> list[tuple[str, str]]:
     recorded. A concept that is denied, or of which the record is complete, has no further items.
     """
     found: dict[tuple[str, str], None] = {}
-    anchors = {inner.concept for inner, name in selections(test.selection) if name == "within"}
-    for inner, name in selections(test.selection):
-        if name == "" and test.summary not in ("some", "count", "daily_dose", "unchanged"):
-            continue
-        if name == "within" or inner.concept in anchors or inner.kind in ("sex", "judgement"):
-            continue
-        for concept in sorted(inner.members) or [inner.concept]:
-            if not closed(record, inner.kind, concept):
+    fixed = {c for inner, name in selections(test.selection) if name == "within" for c in concepts(inner)}
+    if test.summary not in ("some", "count", "daily_dose", "unchanged"):
+        fixed |= concepts(test.selection)
+    for inner, _ in selections(test.selection):
+        for concept in sorted(concepts(inner) - fixed):
+            if inner.kind not in ("sex", "judgement") and not closed(record, inner.kind, concept):
                 found[inner.kind, concept] = None
     return list(found)
+
+
+def concepts(selection: Selection) -> set[str]:
+    return set(selection.members) or {selection.concept}
 
 
 def closed(record: Record, kind: str, concept: str) -> bool:
@@ -641,3 +643,387 @@ def test_a_record_that_leaves_nothing_open_is_answered(record: Record, test: Tes
     except Unsaid:
         return
     assert found.truth is truth, found
+
+
+# ---- each summary and condition, by tables -----------------------------------------------------------------------------
+
+MONTH_END = date(2026, 3, 31)
+
+
+def asked(written: dict[str, Any], test: Test, on: date = DAY) -> Answer:
+    """Answer one test on a record as it is written by hand."""
+    return answer(build(written, WORDS), [test], WORDS, on)[test.id]
+
+
+def counts(*rows: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Write platelet counts: value, date, and further fields."""
+    return [
+        {"quantity": "platelets", "value": row[0], **({"unit": "10*9/L"} if isinstance(row[0], int) else {})}
+        | ({"date": str(row[1])} if len(row) > 1 and row[1] else {})
+        | (row[2] if len(row) > 2 else {})
+        for row in rows
+    ]
+
+
+def course(drug: str, start: Any = None, end: Any = None, **fields: Any) -> dict[str, Any]:
+    days = {name: str(day) for name, day in (("start", start), ("end", end)) if day}
+    return {"drug": drug, **days, **fields}
+
+
+YES, NO, OPEN = True, False, None
+LOW = ("measurement(platelets)", "latest", 'below("30 10*9/L")')
+
+MEASURED = [
+    # what the row shows, counts, test, answer
+    ("nothing recorded is unknown, not no", counts(), LOW, OPEN),
+    ("the latest value decides, not the lowest", counts((20, ago(9)), (40, ago(8))), LOW, NO),
+    ("a value at the bound is not below it", counts((30, ago(1))), LOW, NO),
+    ("a value after screening does not count", counts((40, ago(1)), (20, ago(-1))), LOW, NO),
+    ("only values after screening are no values", counts((20, ago(-1))), LOW, OPEN),
+    ("less than 20 is below 30", counts(("<20 10*9/L", ago(1))), LOW, YES),
+    ("less than 20 is below 20", counts(("<20 10*9/L", ago(1))), (*LOW[:2], 'below("20 10*9/L")'), YES),
+    ("less than 20 may be below 10 or not", counts(("<20 10*9/L", ago(1))), (*LOW[:2], 'below("10 10*9/L")'), OPEN),
+    ("at most 20 may be below 20 or not", counts(("<=20 10*9/L", ago(1))), (*LOW[:2], 'below("20 10*9/L")'), OPEN),
+    ("an undated value may be the latest", counts((20,), (40, ago(8))), LOW, OPEN),
+    ("an undated value that agrees settles it too", counts((20,), (25, ago(8))), LOW, YES),
+    ("two undated values that agree are no conflict", counts((20,), (25,)), LOW, YES),
+    ("a value of that month may be the latest", counts((20, "2026-11"), (40, ago(8))), LOW, OPEN),
+    ("a value of the month before is not", counts((20, "2026-10"), (40, ago(8))), LOW, NO),
+    ("on one day the clock orders", counts((40, ago(8), {"time": "08:00"}), (20, ago(8), {"time": "08:01"})), LOW, YES),
+    ("without a clock on both the order is open", counts((40, ago(8), {"time": "08:00"}), (20, ago(8))), LOW, OPEN),
+    ("without a clock both may agree", counts((10, ago(8), {"time": "08:00"}), (20, ago(8))), LOW, YES),
+    ("two different values at one instant answer nothing", counts((10, ago(8)), (20, ago(8))), LOW, OPEN),
+    ("the same value twice is one", counts((10, ago(8)), (10, ago(8))), LOW, YES),
+    ("of equally late values the lowest, if asked", counts((10, ago(8)), (40, ago(8))), (LOW[0], "latest(lowest)", LOW[2]), YES),
+    ("of equally late values the highest, if asked", counts((10, ago(8)), (40, ago(8))), (LOW[0], "latest(highest)", LOW[2]), NO),
+    ("an older value is not equally late", counts((10, ago(9)), (40, ago(8))), (LOW[0], "latest(lowest)", LOW[2]), NO),
+    ("a value that may be as late may be the lowest", counts((10,), (40, ago(8))), (LOW[0], "latest(lowest)", LOW[2]), OPEN),
+    ("newest: exactly so old is new enough", counts((20, ago(28))), (*LOW, 'newest("28 d")'), YES),
+    ("newest: a day older is not", counts((20, ago(29))), (*LOW, 'newest("28 d")'), OPEN),
+    ("newest: undated is not", counts((20,)), (*LOW, 'newest("28 d")'), OPEN),
+    ("newest: a stale value is not denied by its number", counts((40, ago(29))), (*LOW, 'newest("28 d")'), OPEN),
+    ("within: the first day is inside", counts((20, ago(7)), (40, ago(9))), (*LOW, 'within("7 d")'), YES),
+    ("within: the day before is outside", counts((20, ago(8))), (*LOW, 'within("7 d")'), OPEN),
+    ("within: the screening day is inside", counts((20, ago(0)), (40, ago(3))), (*LOW, 'within("7 d")'), YES),
+    ("without the laboratory's limit a multiple of it is open", counts((20, ago(1))), (*LOW[:2], 'below("1 [LLN]")'), OPEN),
+    ("with it, it is settled", counts((20, ago(1), {"low": "21"})), (*LOW[:2], 'below("1 [LLN]")'), YES),
+    ("half the limit", counts((20, ago(1), {"low": "40"})), (*LOW[:2], 'below("0.5 [LLN]")'), NO),
+    ("the upper limit is not the lower", counts((20, ago(1), {"low": "10"})), (*LOW[:2], 'above("1 [ULN]")'), OPEN),
+    ("each value has its own limit", counts((20, ago(1), {"low": "10"}), (20, ago(2), {"low": "21"})), (LOW[0], "lowest", 'below("1 [LLN]")'), YES),
+    ("lowest", counts((20, ago(9)), (40, ago(8))), (LOW[0], "lowest", LOW[2]), YES),
+    ("highest", counts((20, ago(9)), (40, ago(8))), (LOW[0], "highest", LOW[2]), NO),
+    ("lowest of bounds keeps the open end", counts(("<20 10*9/L", ago(9)), (40, ago(8))), (LOW[0], "lowest", 'below("20 10*9/L")'), YES),
+    ("highest with a bound is open", counts((">20 10*9/L", ago(9)), (25, ago(8))), (LOW[0], "highest", LOW[2]), OPEN),
+    ("earliest", counts((20, ago(9)), (40, ago(8))), (LOW[0], "earliest", LOW[2]), YES),
+    ("between has both ends", counts((30, ago(1))), (*LOW[:2], 'between("30 10*9/L","50 10*9/L")'), YES),
+    ("between ends there", counts((51, ago(1))), (*LOW[:2], 'between("30 10*9/L","50 10*9/L")'), NO),
+    ("each of the latest two", counts((20, ago(9)), (25, ago(8)), (40, ago(10))), (LOW[0], "each_of_latest(2)", LOW[2]), YES),
+    ("two on one day are one", counts((20, ago(9), {"time": "08:00"}), (25, ago(9), {"time": "09:00"})), (LOW[0], "each_of_latest(2)", LOW[2]), OPEN),
+    ("the last of a day counts", counts((20, ago(9)), (40, ago(8), {"time": "08:00"}), (25, ago(8), {"time": "09:00"})), (LOW[0], "each_of_latest(2)", LOW[2]), YES),
+    ("one that is not suffices for no", counts((40, ago(9))), (LOW[0], "each_of_latest(2)", LOW[2]), NO),
+    ("an unclear day leaves it open", counts((20, ago(9)), (40, ago(8), {"time": "08:00"}), (25, ago(8))), (LOW[0], "each_of_latest(2)", LOW[2]), OPEN),
+    ("each of the latest two, the newer new enough", counts((20, ago(90)), (25, ago(28))), (LOW[0], "each_of_latest(2)", LOW[2], 'newest("28 d")'), YES),
+    ("consecutive, anywhere", counts((40, ago(9)), (20, ago(8)), (25, ago(7)), (40, ago(6))), (LOW[0], "consecutive(2)", LOW[2]), YES),
+    ("not consecutive", counts((20, ago(8)), (40, ago(7)), (20, ago(6))), (LOW[0], "consecutive(2)", LOW[2]), OPEN),
+    ("counted", counts((20, ago(8)), (20, ago(7))), (LOW[0], "count", "at_least(2)", 'value(below("30 10*9/L"))'), YES),
+    ("those of one day are one", counts((20, ago(8)), (21, ago(8))), (LOW[0], "count", "at_least(2)", 'value(below("30 10*9/L"))'), OPEN),
+    ("of one month may be one", counts((20, "2026-05"), (20, "2026-05")), (LOW[0], "count", "at_least(2)", 'value(below("30 10*9/L"))'), OPEN),
+    ("of two months are two", counts((20, "2026-05"), (20, "2026-06")), (LOW[0], "count", "at_least(2)", 'value(below("30 10*9/L"))'), YES),
+    ("by another method", counts((20, ago(8), {"method": "rapid"})), (*LOW, "method(elisa)"), OPEN),
+    ("by that method, though a later one is by another", counts((20, ago(8), {"method": "elisa"}), (40, ago(7), {"method": "rapid"})), (*LOW, "method(elisa)"), YES),
+    ("a later one by an unknown method may count", counts((20, ago(8), {"method": "elisa"}), (40, ago(7))), (*LOW, "method(elisa)"), OPEN),
+    ("fell by 10 from the first", counts((50, ago(9)), (30, ago(8)), (40, ago(7))), (LOW[0], "fall", 'at_least("10 10*9/L")'), YES),
+    ("fell by 10 from the one before", counts((50, ago(9)), (30, ago(8)), (40, ago(7))), (LOW[0], "fall(previous)", 'at_least("10 10*9/L")'), NO),
+    ("rose by 10 from the lowest", counts((50, ago(9)), (30, ago(8)), (40, ago(7))), (LOW[0], "rise(extreme)", 'at_least("10 10*9/L")'), YES),
+    ("one value is no change", counts((50, ago(9))), (LOW[0], "fall", 'at_least("10 10*9/L")'), OPEN),
+    ("by a fifth", counts((50, ago(9)), (40, ago(8))), (LOW[0], "relative_fall", 'at_least("20 %")'), YES),
+    ("by more than a fifth", counts((50, ago(9)), (40, ago(8))), (LOW[0], "relative_fall", 'above("20 %")'), NO),
+    ("time between", counts((20, ago(84)), (20, ago(0))), (LOW[0], "time_between", 'at_least("12 wk")'), YES),
+    ("time since the latest", counts((20, ago(84)), (20, ago(28))), (LOW[0], "time_since", 'at_most("28 d")'), YES),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("measurements", "words", "expected"), [row[1:] for row in MEASURED], ids=[row[0] for row in MEASURED])
+def test_measurements(measurements: list[dict[str, Any]], words: tuple[str, ...], expected: bool | None) -> None:
+    found = asked({"measurements": measurements}, question(*words))
+    assert found.truth is expected, found
+    assert (found.truth is None) is bool(found.why), found
+
+
+@pytest.mark.parametrize("summary", ["consecutive(2)", "count"])
+def test_only_a_complete_record_denies_what_may_be_anywhere(summary: str) -> None:
+    given = {"measurements": counts((40, ago(8)), (20, ago(6)))}
+    words = {"consecutive(2)": ('below("30 10*9/L")',), "count": ("at_least(2)", 'value(below("30 10*9/L"))')}[summary]
+    test = question("measurement(platelets)", summary, *words)
+    assert asked(given, test).truth is None
+    assert asked(given | {"complete": ["platelets"]}, test).truth is False
+    assert asked(given | {"complete": ["measurements"]}, test).truth is False
+    assert asked(given | {"complete": ["ldh"]}, test).truth is None
+
+
+def test_a_conflict_is_named_with_both_values() -> None:
+    test = question(*LOW)
+    found = answer(build({"measurements": counts((10, ago(8), {"id": "a"}), (20, ago(8), {"id": "b"}))}, WORDS), [test], WORDS, DAY)
+    assert [note.kind for note in found.conflicts] == ["conflict"]
+    assert found.conflicts[0].id == "a b"
+    assert str(ago(8)) in found.conflicts[0].message
+
+
+@pytest.mark.parametrize(
+    ("duration", "first"),
+    [("1 mo", date(2026, 2, 28)), ("12 mo", date(2025, 3, 31)), ("4 wk", date(2026, 3, 3)), ("1 a", date(2025, 3, 31)), ("18 mo", date(2024, 9, 30))],
+)
+def test_a_window_begins_on_the_day_that_lies_so_far_back_and_month_ends_clamp(duration: str, first: date) -> None:
+    test = question("event(relapse)", "some", "present", f'within("{duration}")')
+    for day, expected in ((first, True), (first - ONE_DAY, False), (MONTH_END, True)):
+        record = {"events": [{"event": "relapse", "date": str(day)}], "complete": ["events"]}
+        assert asked(record, test, MONTH_END).truth is expected, day
+
+
+EVENTS = [
+    ("recorded", [{"event": "relapse", "date": str(ago(8))}], ("some", "present"), YES),
+    ("not recorded", [], ("some", "present"), OPEN),
+    ("stated not to have happened", [{"event": "relapse", "happened": False}], ("some", "present"), NO),
+    ("never happened, so not lately either", [{"event": "relapse", "happened": False}], ("some", "present", 'within("7 d")'), NO),
+    ("never happened counts none", [{"event": "relapse", "happened": False}], ("count", "at_least(1)"), NO),
+    ("an undated one may lie in the window", [{"event": "relapse"}], ("some", "present", 'within("7 d")'), OPEN),
+    ("one of a month that reaches into it may", [{"event": "relapse", "date": "2026-11"}], ("some", "present", 'within("7 d")'), OPEN),
+    ("one of the month before does not", [{"event": "relapse", "date": "2026-10"}], ("some", "present", 'within("7 d")'), OPEN),
+    ("this month's cannot lie after screening", [{"event": "relapse", "date": "2026-11"}], ("some", "present", 'within("1 mo")'), YES),
+    ("one after screening does not count", [{"event": "relapse", "date": str(ago(-1))}], ("some", "present"), OPEN),
+    ("a planned one does not count", [{"event": "relapse", "date": str(ago(-9)), "planned": True}], ("some", "present"), OPEN),
+    ("time since the latest", [{"event": "relapse", "date": str(ago(9))}, {"event": "relapse", "date": str(ago(7))}], ("time_since", 'at_most("7 d")'), YES),
+    ("time since, to the month", [{"event": "relapse", "date": "2026-10"}], ("time_since", 'at_most("7 wk")'), OPEN),
+    ("two of one month may be one", [{"event": "relapse", "date": "2026-05"}, {"event": "relapse", "date": "2026-05-03"}], ("count", "at_least(2)"), OPEN),
+    ("of two years are two", [{"event": "relapse", "date": "2024"}, {"event": "relapse", "date": "2025"}], ("count", "at_least(2)"), YES),
+    ("between a partner that is near and not", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(15))}], ("some", "present", 'near(event(depletion),"7 d")'), YES),
+    ("a day too far", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(16))}], ("some", "present", 'near(event(depletion),"7 d")'), OPEN),
+    ("after another event", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(9))}], ("some", "present", "after(event(depletion))"), YES),
+    ("the same day is not after", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(8))}], ("some", "present", "after(event(depletion))"), OPEN),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "words", "expected"), [row[1:] for row in EVENTS], ids=[row[0] for row in EVENTS])
+def test_events(events: list[dict[str, Any]], words: tuple[str, ...], expected: bool | None) -> None:
+    found = asked({"events": events}, question("event(relapse)", *words))
+    assert found.truth is expected, found
+
+
+PLANNED = {"event": "depletion", "planned": True}
+ANCHORED = [
+    ("ahead of a planned event", [PLANNED | {"date": str(ago(-3))}], ago(4), YES),
+    ("too long before it", [PLANNED | {"date": str(ago(-3))}], ago(5), NO),
+    ("screening stands in where none is planned", [], ago(7), YES),
+    ("and then reaches no further", [], ago(8), NO),
+    ("the next planned one counts", [PLANNED | {"date": str(ago(-9))}, PLANNED | {"date": str(ago(-3))}], ago(4), YES),
+    ("planned for some day of a month", [PLANNED | {"date": "2026-11"}], ago(4), OPEN),
+    ("planned without a day", [PLANNED], ago(3), OPEN),
+    ("a past one, where none is planned", [{"event": "depletion", "date": str(ago(10))}], ago(17), YES),
+    ("a planned one before a past one", [{"event": "depletion", "date": str(ago(10))}, PLANNED | {"date": str(ago(-3))}], ago(17), NO),
+    ("of a past one the month is known", [{"event": "depletion", "date": "2026-11"}], ago(17), OPEN),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("depletions", "relapsed", "expected"), [row[1:] for row in ANCHORED], ids=[row[0] for row in ANCHORED])
+def test_windows_anchored_on_an_event(depletions: list[dict[str, Any]], relapsed: date, expected: bool | None) -> None:
+    record = {"events": [{"event": "relapse", "date": str(relapsed)}, *depletions], "complete": ["events"]}
+    found = asked(record, question("event(relapse)", "some", "present", 'within("7 d",event(depletion))'))
+    assert found.truth is expected, found
+
+
+FINDINGS = [
+    ("present", [{"finding": "rash"}], ("some", "present"), YES),
+    ("denied", [{"finding": "rash", "present": False}], ("some", "present"), NO),
+    ("present once suffices for a history", [{"finding": "rash", "present": False, "date": str(ago(1))}, {"finding": "rash", "date": str(ago(9))}], ("some", "present"), YES),
+    ("another finding", [{"finding": "ache"}], ("some", "present"), OPEN),
+    ("the latest statement decides", [{"finding": "rash", "date": str(ago(9))}, {"finding": "rash", "present": False, "date": str(ago(8))}], ("latest", "present"), NO),
+    ("both on one day is a conflict", [{"finding": "rash", "date": str(ago(8))}, {"finding": "rash", "present": False, "date": str(ago(8))}], ("latest", "present"), OPEN),
+    ("ongoing is present", [{"finding": "rash", "date": str(ago(90)), "end": "ongoing"}], ("latest", "present", 'newest("7 d")'), YES),
+    ("ended is absent since then", [{"finding": "rash", "date": str(ago(90)), "end": str(ago(7))}], ("latest", "absent", 'newest("7 d")'), YES),
+    ("ended longer ago is stale", [{"finding": "rash", "date": str(ago(90)), "end": str(ago(8))}], ("latest", "absent", 'newest("7 d")'), OPEN),
+    ("ending on the screening day is present", [{"finding": "rash", "date": str(ago(90)), "end": str(ago(0))}], ("latest", "present"), YES),
+    ("ending this month may be either", [{"finding": "rash", "date": str(ago(90)), "end": "2026-11"}], ("latest", "present"), OPEN),
+    ("ended on a day, absent before a later onset", [{"finding": "rash", "date": str(ago(90)), "end": str(ago(40))}, {"finding": "rash", "date": str(ago(30))}], ("latest", "present"), YES),
+    ("ongoing now", [{"finding": "rash", "date": str(ago(90)), "end": "ongoing"}], ("some", "present", "ongoing"), YES),
+    ("with an end that is not known", [{"finding": "rash", "date": str(ago(90))}], ("some", "present", "ongoing"), OPEN),
+    ("last seen on the screening day", [{"finding": "rash", "date": str(ago(90)), "stated": str(ago(0))}], ("some", "present", "ongoing"), YES),
+    ("overlapping a window", [{"finding": "rash", "date": str(ago(90)), "end": str(ago(7))}], ("some", "present", 'within("7 d")'), YES),
+    ("over before it", [{"finding": "rash", "date": str(ago(90)), "end": str(ago(8))}], ("some", "present", 'within("7 d")'), OPEN),
+    ("begun and ended in one unknown span of a month", [{"finding": "rash", "date": "2026-11", "end": "2026-11"}], ("some", "present", 'within("1 d")'), OPEN),
+    ("lasting", [{"finding": "rash", "date": str(ago(9)), "end": str(ago(7))}], ("some", "present", 'lasting(at_least("3 d"))'), YES),
+    ("lasting a day less", [{"finding": "rash", "date": str(ago(9)), "end": str(ago(8))}], ("some", "present", 'lasting(at_least("3 d"))'), OPEN),
+    ("since its first beginning", [{"finding": "rash", "date": str(ago(30)), "end": "ongoing"}, {"finding": "rash", "date": str(ago(8))}], ("time_since", 'at_least("28 d")'), YES),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("findings", "words", "expected"), [row[1:] for row in FINDINGS], ids=[row[0] for row in FINDINGS])
+def test_findings(findings: list[dict[str, Any]], words: tuple[str, ...], expected: bool | None) -> None:
+    found = asked({"findings": findings}, question("finding(rash)", *words))
+    assert found.truth is expected, found
+
+
+def test_a_finding_is_denied_only_where_the_record_says_it_is_complete() -> None:
+    test = question("finding(rash)", "some", "present")
+    assert asked({}, test).truth is None
+    for complete, expected in (("findings", False), ("rash", False), ("ache", None), ("events", None)):
+        assert asked({"complete": [complete]}, test).truth is expected
+
+
+def test_the_latest_judgement_counts() -> None:
+    test = question("judgement(fit)", "latest", "present")
+    yes, no = {"judgement": "fit", "date": str(ago(9))}, {"judgement": "fit", "answer": False, "date": str(ago(8))}
+    assert asked({}, test).truth is None
+    assert asked({"judgements": [yes]}, test).truth is True
+    assert asked({"judgements": [no, yes]}, test).truth is False
+    assert asked({"judgements": [yes, no | {"date": str(ago(10))}]}, test).truth is True
+    assert asked({"judgements": [yes | {"date": str(ago(29))}]}, question("judgement(fit)", "latest", "present", 'newest("28 d")')).truth is None
+
+
+@pytest.mark.parametrize(("sex", "expected"), [("female", True), ("male", False), (None, None)])
+def test_sex(sex: str | None, expected: bool | None) -> None:
+    assert asked({"sex": sex} if sex else {}, question("sex(female)", "some", "present")).truth is expected
+
+
+TWELVE_WEEKS = 'lasting(at_least("12 wk"))'
+MG30, MG60 = {"dose": "30 mg/d"}, {"dose": "60 mg/d"}
+COURSES = [
+    # what the row shows, courses, whether the record is complete, test, answer
+    ("taken", [course("prednisone")], False, ("therapy(steroid)", "some", "present"), YES),
+    ("not recorded", [], False, ("therapy(steroid)", "some", "present"), OPEN),
+    ("the list of therapies is complete", [], True, ("therapy(steroid)", "some", "present"), NO),
+    ("one drug of a class never taken leaves the others", [course("prednisone", taken=False)], False, ("therapy(steroid)", "some", "present"), OPEN),
+    ("every drug of a class never taken", [course("prednisone", taken=False), course("dexamethasone", taken=False)], False, ("therapy(steroid)", "some", "present"), NO),
+    ("a class never taken", [course("steroid", taken=False)], False, ("therapy(steroid)", "some", "present"), NO),
+    ("a class never taken, asked of one drug", [course("steroid", taken=False)], False, ("therapy(prednisone)", "some", "present"), NO),
+    ("a sub-class never taken leaves the class open", [course("purine", taken=False)], False, ("therapy(suppressant)", "some", "present"), OPEN),
+    ("ongoing", [course("prednisone", ago(90), "ongoing")], False, ("therapy(steroid)", "some", "present", "ongoing"), YES),
+    ("ended", [course("prednisone", ago(90), ago(1))], True, ("therapy(steroid)", "some", "present", "ongoing"), NO),
+    ("the last day is a day of dosing", [course("prednisone", ago(90), ago(0))], True, ("therapy(steroid)", "some", "present", "ongoing"), YES),
+    ("an end that is not known", [course("prednisone", ago(90))], True, ("therapy(steroid)", "some", "present", "ongoing"), OPEN),
+    ("an end ahead goes on", [course("prednisone", ago(90), ago(-5))], True, ("therapy(steroid)", "some", "present", "ongoing"), YES),
+    ("planned is not taken", [course("prednisone", ago(-5), planned=True)], True, ("therapy(steroid)", "some", "present"), NO),
+    ("a start ahead is not taken", [course("prednisone", ago(-5), "ongoing")], True, ("therapy(steroid)", "some", "present"), NO),
+    ("12 weeks to the day", [course("prednisone", ago(84), "ongoing")], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS), YES),
+    ("a day less", [course("prednisone", ago(83), "ongoing")], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS), NO),
+    ("ended: the last day counts", [course("prednisone", ago(90), ago(7))], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS), YES),
+    ("ended a day earlier", [course("prednisone", ago(90), ago(8))], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS), NO),
+    ("a pulse of three days", [course("prednisone", ago(9), ago(7))], True, ("therapy(steroid)", "some", "present", 'lasting(at_least("3 d"))'), YES),
+    ("of two", [course("prednisone", ago(9), ago(8))], True, ("therapy(steroid)", "some", "present", 'lasting(at_least("3 d"))'), NO),
+    ("entries without a gap are one course", [course("prednisone", ago(90), ago(50)), course("prednisone", ago(49), ago(7))], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS), YES),
+    ("a day between splits it", [course("prednisone", ago(90), ago(50)), course("prednisone", ago(48), ago(7))], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS), NO),
+    ("overlapping entries are one, with the last end", [course("prednisone", ago(90), ago(7)), course("prednisone", ago(80), ago(70))], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS), YES),
+    ("an open end may reach the next entry", [course("prednisone", ago(90)), course("prednisone", ago(49), ago(7))], True, ("therapy(steroid)", "some", "present", 'lasting(below("12 wk"))'), OPEN),
+    ("two drugs of a class are two courses", [course("prednisone", ago(90), ago(50)), course("dexamethasone", ago(49), ago(7))], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS), NO),
+    ("the dose must have been such all the while", [course("prednisone", ago(90), ago(50), **MG60), course("prednisone", ago(49), ago(7), **MG30)], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS, 'dose(at_least("60 mg/d"))'), NO),
+    ("at whatever such dose", [course("prednisone", ago(90), ago(50), **MG60), course("prednisone", ago(49), ago(7), **MG30)], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS, 'dose(at_least("30 mg/d"))'), YES),
+    ("a dose not recorded in the middle", [course("prednisone", ago(90), ago(50), **MG60), course("prednisone", ago(49), ago(7))], True, ("therapy(steroid)", "some", "present", TWELVE_WEEKS, 'dose(at_least("30 mg/d"))'), OPEN),
+    ("failed", [course("prednisone", response="none")], True, ("therapy(steroid)", "some", "present", "outcome(failed)"), YES),
+    ("response not recorded", [course("prednisone")], True, ("therapy(steroid)", "some", "present", "outcome(failed)"), OPEN),
+    ("the response of a course is the last one", [course("prednisone", ago(90), ago(50), response="partial"), course("prednisone", ago(49), ago(7), response="none")], True, ("therapy(steroid)", "some", "present", "outcome(responded)"), NO),
+    ("given for", [course("prednisone", **{"for": "rash"})], True, ("therapy(steroid)", "some", "present", "for(rash)"), YES),
+    ("for something else", [course("prednisone", **{"for": "ache"})], True, ("therapy(steroid)", "some", "present", "for(rash)"), NO),
+    ("for what is not recorded", [course("prednisone")], True, ("therapy(steroid)", "some", "present", "for(rash)"), OPEN),
+    ("one long course, another that failed: no one course did both", [course("azathioprine", ago(200), ago(7)), course("methotrexate", ago(30), ago(7), response="none"), ], True, ("therapy(suppressant)", "some", "present", TWELVE_WEEKS, "outcome(failed)"), OPEN),
+    ("one long course that responded, another that failed", [course("azathioprine", ago(200), ago(7), response="partial"), course("methotrexate", ago(30), ago(7), response="none")], True, ("therapy(suppressant)", "some", "present", TWELVE_WEEKS, "outcome(failed)"), NO),
+    ("one long course that failed", [course("azathioprine", ago(200), ago(7), response="none"), course("methotrexate", ago(30), ago(7), response="partial")], True, ("therapy(suppressant)", "some", "present", TWELVE_WEEKS, "outcome(failed)"), YES),
+    ("excepted and not excepted: the exception does not save it", [course("azathioprine"), course("methotrexate")], True, ("therapy(except(suppressant,purine))", "some", "present"), YES),
+    ("only excepted", [course("azathioprine")], True, ("therapy(except(suppressant,purine))", "some", "present"), NO),
+    ("with a partner", [course("prednisone", ago(90), ago(50)), course("azathioprine", ago(50), ago(7))], True, ("therapy(steroid)", "some", "present", "with(suppressant)"), YES),
+    ("the partner came later", [course("prednisone", ago(90), ago(50)), course("azathioprine", ago(49), ago(7))], True, ("therapy(steroid)", "some", "present", "with(suppressant)"), NO),
+    ("with a partner for long enough", [course("prednisone", ago(90), ago(7)), course("azathioprine", ago(34), ago(7))], True, ("therapy(steroid)", "some", "present", 'with(suppressant,at_least("4 wk"))'), YES),
+    ("a day too short", [course("prednisone", ago(90), ago(7)), course("azathioprine", ago(33), ago(7))], True, ("therapy(steroid)", "some", "present", 'with(suppressant,at_least("4 wk"))'), NO),
+    ("a partner that may have been taken then", [course("prednisone", ago(90), ago(50)), course("azathioprine", "2026-10", ago(7))], True, ("therapy(steroid)", "some", "present", "with(suppressant)"), OPEN),
+    ("a partner that is not on record", [course("prednisone", ago(90), ago(50))], False, ("therapy(steroid)", "some", "present", "with(suppressant)"), OPEN),
+    ("by mouth", [course("prednisone", route="oral")], True, ("therapy(prednisone)", "some", "present", "route(oral)"), YES),
+    ("by which route is not recorded", [course("prednisone")], True, ("therapy(prednisone)", "some", "present", "route(oral)"), OPEN),
+    ("drugs counted", [course("azathioprine"), course("azathioprine"), course("methotrexate")], True, ("therapy(suppressant)", "count(drugs)", "equals(2)"), YES),
+    ("classes counted: direct sub-classes", [course("azathioprine"), course("mercaptopurine"), course("methotrexate")], True, ("therapy(suppressant)", "count(classes)", "equals(2)"), YES),
+    ("courses counted, two drugs begun on one day are two", [course("azathioprine", ago(9), ago(8)), course("methotrexate", ago(9), ago(8))], True, ("therapy(suppressant)", "count", "equals(2)"), YES),
+    ("entries that may be one course may be one", [course("azathioprine", ago(99)), course("azathioprine", ago(9), ago(8))], True, ("therapy(suppressant)", "count", "at_least(2)"), OPEN),
+    ("more may be on no record", [course("azathioprine")], False, ("therapy(suppressant)", "count(drugs)", "at_most(1)"), OPEN),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("courses", "complete", "words", "expected"), [row[1:] for row in COURSES], ids=[row[0] for row in COURSES])
+def test_courses(courses: list[dict[str, Any]], complete: bool, words: tuple[str, ...], expected: bool | None) -> None:
+    record = {"therapies": courses} | ({"complete": ["therapies"]} if complete else {})
+    found = asked(record, question(*words))
+    assert found.truth is expected, found
+
+
+def now(drug: str, dose: str | None, **fields: Any) -> dict[str, Any]:
+    return course(drug, ago(90), "ongoing", **({"dose": dose} if dose else {}), **fields)
+
+
+DOSES = [
+    ("prednisone and dexamethasone add up in equivalents", [now("prednisone", "10 mg/d"), now("dexamethasone", "3 mg/d")], 'equals("30 mg/d")', YES),
+    ("weekly doses are spread", [now("prednisone", "70 mg/wk")], 'equals("10 mg/d")', YES),
+    ("on the skin does not count", [now("prednisone", "10 mg/d"), now("dexamethasone", "3 mg/d", route="topical")], 'equals("10 mg/d")', YES),
+    ("a dose not recorded is open", [now("prednisone", "10 mg/d"), now("dexamethasone", None)], 'at_most("30 mg/d")', OPEN),
+    ("but only upwards", [now("prednisone", "10 mg/d"), now("dexamethasone", None)], 'at_least("10 mg/d")', YES),
+    ("ended does not count", [course("prednisone", ago(90), ago(1), dose="10 mg/d")], 'equals("0 mg/d")', YES),
+    ("an end that is not known may count", [course("prednisone", ago(90), dose="10 mg/d")], 'at_least("10 mg/d")', OPEN),
+    ("and is no more than that", [course("prednisone", ago(90), dose="10 mg/d")], 'at_most("10 mg/d")', YES),
+    ("none is nought", [], 'above("0 mg/d")', NO),
+    ("by weight", [now("prednisone", "1 mg/kg/d")], 'equals("60 mg/d")', YES),
+    ("asked by weight", [now("prednisone", "30 mg/d")], 'equals("0.5 mg/kg/d")', YES),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("courses", "comparison", "expected"), [row[1:] for row in DOSES], ids=[row[0] for row in DOSES])
+def test_daily_dose(courses: list[dict[str, Any]], comparison: str, expected: bool | None) -> None:
+    weights = [{"quantity": "weight", "value": "60 kg", "date": str(ago(91))}, {"quantity": "weight", "value": "70 kg", "date": str(ago(60))}]
+    record = {"therapies": courses, "measurements": weights, "complete": ["therapies"]}
+    found = asked(record, question("therapy(steroid)", "daily_dose", comparison))
+    assert found.truth is expected, found
+
+
+def test_a_dose_by_weight_needs_the_weight_and_knows_which() -> None:
+    test = question("therapy(steroid)", "daily_dose", 'at_least("60 mg/d")')
+    entry = course("prednisone", ago(30), "ongoing", dose="1 mg/kg/d")
+
+    def truth(*weights: tuple[str, str | None], **fields: Any) -> bool | None:
+        rows = [{"quantity": "weight", "value": value} | ({"date": day} if day else {}) for value, day in weights]
+        return asked({"therapies": [entry | fields], "measurements": rows, "complete": ["therapies"]}, test).truth
+
+    assert truth() is None
+    assert truth(("60 kg", str(ago(31))), ("50 kg", str(ago(28)))) is True
+    assert truth(("60 kg", str(ago(32))), ("50 kg", str(ago(28)))) is True, "the earlier of two equally near"
+    assert truth(("60 kg", str(ago(33))), ("50 kg", str(ago(28)))) is False
+    assert truth(("60 kg", str(ago(31))), ("50 kg", None)) is None, "an undated weight may be the nearest"
+    assert truth(("60 kg", str(ago(31))), ("50 kg", str(ago(90))), start="2026") is None, "which is nearest is open"
+
+
+@pytest.mark.parametrize(("days", "expected"), [(27, False), (28, True), (29, True)])
+def test_unchanged_for_four_weeks(days: int, expected: bool) -> None:
+    test = question("therapy(steroid)", "unchanged", 'at_least("4 wk")')
+    complete = {"complete": ["therapies"]}
+    started = [course("prednisone", ago(days), "ongoing", dose="5 mg/d")]
+    raised = [course("prednisone", ago(99), ago(days + 1), dose="5 mg/d"), course("prednisone", ago(days), "ongoing", dose="10 mg/d")]
+    renewed_entry = [course("prednisone", ago(99), ago(days + 1), dose="5 mg/d"), course("prednisone", ago(days), "ongoing", dose="5 mg/d")]
+    gap = [course("prednisone", ago(99), ago(days + 2), dose="5 mg/d"), course("prednisone", ago(days), "ongoing", dose="5 mg/d")]
+    stopped = [course("prednisone", ago(99), ago(days + 1), dose="5 mg/d")]
+    assert asked(complete | {"therapies": started}, test).truth is expected
+    assert asked(complete | {"therapies": raised}, test).truth is expected
+    assert asked(complete | {"therapies": gap}, test).truth is expected
+    assert asked(complete | {"therapies": stopped}, test).truth is expected
+    assert asked(complete | {"therapies": renewed_entry}, test).truth is True, "renewed at the same dose"
+    assert asked({"therapies": started}, test).truth is (None if expected else False)
+
+
+def test_a_renewal_that_is_not_fully_recorded_may_be_none() -> None:
+    test = question("therapy(steroid)", "unchanged", 'at_least("4 wk")')
+    after = course("prednisone", ago(9), "ongoing", dose="5 mg/d")
+    for before in (course("prednisone", ago(99), dose="5 mg/d"), course("prednisone", ago(99), ago(10)), course("prednisone", None, ago(10), dose="5 mg/d")):
+        assert asked({"therapies": [before, after], "complete": ["therapies"]}, test).truth is None
+
+
+def test_what_contradicts_the_question_is_refused_when_it_is_read() -> None:
+    for words in (
+        ("measurement(platelets)", "lowest", 'below("30 10*9/L")', 'newest("28 d")'),
+        ("therapy(steroid)", "latest", "present"),
+        ("measurement(platelets)", "latest", 'below("30 kg")'),
+        ("finding(rash)", "some", "present", 'dose(at_least("1 mg/d"))'),
+    ):
+        with pytest.raises(AssertionError):
+            question(*words)
