@@ -1,10 +1,9 @@
 """Can this patient enter this trial; if not, why not; and what would make them eligible?
 
-import pyscreen
+from pyscreen import Screener, load, read_record
 
-kb = pyscreen.load()
-record = pyscreen.read_record("patient.yaml", kb)
-screening = pyscreen.screen(record, kb)
+kb = load()
+screening = Screener(kb).screen(read_record("patient.yaml", kb))
 for verdict in screening.verdicts.values():
     print(verdict.cohort.code, verdict.status)
 """
@@ -13,6 +12,7 @@ from .errors import KnowledgeBaseError, Problem, PyscreenError, RecordError, Req
 from .knowledge import KnowledgeBase, load
 from .record import Record
 from .screening import Screener, Screening, Verdict
+from .sources import read_record
 
 __all__ = [
     "KnowledgeBase",
@@ -26,4 +26,5 @@ __all__ = [
     "Screening",
     "Verdict",
     "load",
+    "read_record",
 ]

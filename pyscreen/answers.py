@@ -193,9 +193,9 @@ def _states(patient: Patient, item: Item, test: Test) -> list[Item]:
     """See a finding as a state: one that has ended is absent since then; one that may have ended is either."""
     if item.kind != "finding" or not item.present or item.end is None or item.ongoing:
         return [item]
-    end = When(item.end.earliest, min(item.end.latest, patient.day - ONE_DAY)) if item.end.earliest < patient.day else None
-    if end is None:
-        return [item]
+    if item.end.earliest >= patient.day:
+        return [replace(item, stated=When.on(patient.day))]
+    end = When(item.end.earliest, min(item.end.latest, patient.day - ONE_DAY))
     ended = Item(
         item.kind, item.concept, f"{item.text} until {item.end}", item.start, end, False, end, False,
         method=item.method, id=item.id,

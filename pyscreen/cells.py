@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from .quantities import show
-from .questions import ORDERED, Test, Threshold
+from .questions import Test, Threshold
 
-_DAYS = {"d": Fraction(1), "wk": Fraction(7), "mo": Fraction(304375, 10000), "a": Fraction(36525, 100)}
+_LENGTHS = {"d": 1, "wk": 7, "mo": 1, "a": 12}
+_OF_SEVERAL = ("each_of_latest", "consecutive")
+_DIRECTIONS = {"below": "highest", "at_most": "highest", "above": "lowest", "at_least": "lowest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,33 @@ def families(tests: Iterable[Test]) -> dict[str, Family]:
     """Return the families of two tests or more, by their key."""
     groups: dict[str, list[Test]] = {}
     for test in tests:
-        limits = {threshold.limit for threshold in test.comparison.thresholds}
-        ordered = test.comparison.op in (*ORDERED, "between")
-        if len(limits) <= 1 and (ordered or test.comparison.op in ("present", "absent")):
-            key = "|".join((test.family, *limits, "" if ordered else "presence"))
+        key = _value_of(test)
+        if key is not None:
             groups.setdefault(key, []).append(test)
     return {key: _family(group) for key, group in sorted(groups.items()) if len(group) > 1}
+
+
+def _value_of(test: Test) -> str | None:
+    """Name the one value that answers a test: that of its family, in one unit and, of several items, the worst in one direction."""
+    op = test.comparison.op
+    if op in ("present", "absent"):
+        return f"{test.family}|presence"
+    scales = {_scale(threshold) for threshold in test.comparison.thresholds}
+    if len(scales) != 1:
+        return None
+    direction = ""
+    if test.summary in _OF_SEVERAL:
+        if op not in _DIRECTIONS:
+            return None
+        direction = _DIRECTIONS[op]
+    return "|".join((test.family, *scales, direction))
+
+
+def _scale(threshold: Threshold) -> str:
+    """Name what numbers can be told apart on: days and calendar months have no fixed order."""
+    if threshold.duration is None:
+        return threshold.limit or threshold.unit
+    return "days" if threshold.duration.unit in ("d", "wk") else "months"
 
 
 def _family(tests: list[Test]) -> Family:
@@ -93,7 +116,7 @@ def _empty_of_whole(cell: Cell) -> bool:
 
 def _number(threshold: Threshold) -> Fraction:
     if threshold.duration is not None:
-        return threshold.duration.number * _DAYS[threshold.duration.unit]
+        return Fraction(threshold.duration.number * _LENGTHS[threshold.duration.unit])
     return threshold.number
 
 

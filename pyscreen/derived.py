@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import product
 
 from .dates import When, completed_range
 from .quantities import Interval, show
 from .record import Measurement, Record, Statement
 
+ADULT = 18
+_OLDEST = 150
 Formula = Callable[[Record, date], Iterator[Measurement]]
 
 
@@ -59,11 +62,8 @@ def _day(value: Measurement) -> tuple[date, date] | None:
 
 
 def _join(one: Measurement, other: Measurement) -> Measurement:
-    lows, highs = (one.value.low, other.value.low), (one.value.high, other.value.high)
-    low = None if None in lows else min(x for x in lows if x is not None)
-    high = None if None in highs else max(x for x in highs if x is not None)
     text = f"{one.text}, {other.text}"
-    return Measurement(one.concept, Interval(low, high), text, one.when, method=one.method, id=one.id)
+    return Measurement(one.concept, _range([one, other]), text, one.when, method=one.method, id=one.id)
 
 
 def age(record: Record, day: date) -> Iterator[Measurement]:
@@ -80,21 +80,22 @@ def qtcf(record: Record, _day: date) -> Iterator[Measurement]:
 
     Exact where the root is, else an interval some 1e-12 ms wide. Source: clinical-a section 9 (seen).
     """
-    for day_values in _same_day(record, "qt_interval", "heart_rate"):
-        qt, rate = (value.value.low for value in day_values)
-        if qt and rate and all(value.value.low == value.value.high for value in day_values):
-            low, high = _cube_root(qt**3 * rate / 60)
-            yield _computed("qtcf", Interval(low, high), "ms", "from QT and heart rate", day_values)
+    for (qt, rate), inputs, when in _same_day(record, "qt_interval", "heart_rate"):
+        low = _cube_root(qt.low**3 * rate.low / 60)[0] if qt.low and rate.low else None
+        high = _cube_root(qt.high**3 * rate.high / 60)[1] if qt.high and rate.high else None
+        yield _computed("qtcf", Interval(low, high), "ms", "from QT and heart rate", inputs, when)
 
 
 def pvr(record: Record, _day: date) -> Iterator[Measurement]:
     """Pulmonary vascular resistance: (mPAP - PAWP) / cardiac output, in Wood units, from one day's values (memory: definition)."""
-    for day_values in _same_day(record, "mpap", "pawp", "cardiac_output"):
-        mpap, pawp, output = (value.value.low for value in day_values)
-        exact = all(value.value.low == value.value.high for value in day_values)
-        if exact and mpap is not None and pawp is not None and output:
-            resistance = Interval.exactly((mpap - pawp) / output)
-            yield _computed("pvr", resistance, "WU", "from mPAP, PAWP and cardiac output", day_values)
+    for (mpap, pawp, output), inputs, when in _same_day(record, "mpap", "pawp", "cardiac_output"):
+        resistance = Interval(None, None)
+        ends = (mpap.low, mpap.high, pawp.low, pawp.high, output.low, output.high)
+        if None not in ends and output.low is not None and output.low > 0:
+            mpap_low, mpap_high, pawp_low, pawp_high, least, most = (end for end in ends if end is not None)
+            fall = (mpap_low - pawp_high, mpap_high - pawp_low)
+            resistance = Interval(min(fall[0] / least, fall[0] / most), max(fall[1] / least, fall[1] / most))
+        yield _computed("pvr", resistance, "WU", "from mPAP, PAWP and cardiac output", inputs, when)
 
 
 def egfr_ckd_epi_2021(record: Record, day: date) -> Iterator[Measurement]:
@@ -115,7 +116,7 @@ def egfr_ckd_epi_2009(record: Record, day: date) -> Iterator[Measurement]:
 
 def _ckd_epi(
     record: Record,
-    _day: date,
+    day: date,
     method: str,
     scale: Decimal,
     exponent: Decimal,
@@ -123,32 +124,52 @@ def _ckd_epi(
     by_sex: Mapping[str, tuple[str, str, str]],
 ) -> Iterator[Measurement]:
     concept = f"egfr_{method}"
+    computed = list(_ckd_epi_of_creatinine(record, day, concept, scale, exponent, per_year, by_sex))
+    days = {_day(value) for value in computed}
     for value in record.measurements:
-        if value.concept == "egfr" and value.method == method:
-            yield Measurement(concept, value.value, value.text, value.when, method=method, id=value.id)
-    if record.birth is None or record.sex is None or record.sex not in by_sex:
-        return
-    kappa, alpha, factor = map(Decimal, by_sex[record.sex])
+        if value.concept == "egfr" and value.method in (method, None):
+            # By which equation it was computed is not recorded: it may count, or not.
+            told = value.method is not None or _day(value) in days
+            yield Measurement(
+                concept, value.value if told else Interval(None, None), value.text, value.when, method=value.method, id=value.id
+            )
+    yield from computed
 
-    def egfr(creatinine: Fraction, years: int) -> Fraction:
-        with localcontext() as context:
-            context.prec = 40
-            ratio = Decimal(creatinine.numerator) / Decimal(creatinine.denominator) / kappa
-            low, high = min(ratio, Decimal(1)), max(ratio, Decimal(1))
-            return Fraction(scale * low**alpha * high**exponent * per_year**years * factor)
+
+def _ckd_epi_of_creatinine(
+    record: Record,
+    day: date,
+    concept: str,
+    scale: Decimal,
+    exponent: Decimal,
+    per_year: Decimal,
+    by_sex: Mapping[str, tuple[str, str, str]],
+) -> Iterator[Measurement]:
+    sexes = [by_sex[record.sex]] if record.sex and record.sex in by_sex else list(by_sex.values())
+
+    def egfr(creatinine: Fraction, years: int) -> Iterator[Fraction]:
+        for kappa, alpha, factor in sexes:
+            with localcontext() as context:
+                context.prec = 40
+                ratio = Decimal(creatinine.numerator) / Decimal(creatinine.denominator) / Decimal(kappa)
+                low, high = min(ratio, Decimal(1)), max(ratio, Decimal(1))
+                yield Fraction(scale * low ** Decimal(alpha) * high**exponent * per_year**years * Decimal(factor))
 
     for value in record.measurements:
-        if value.concept != "creatinine" or value.when is None:
+        if value.concept != "creatinine":
             continue
-        youngest, oldest = completed_range("a", record.birth, value.when)
-        if youngest < 18:
+        when = value.when or When(record.birth.earliest if record.birth else date.min, day)
+        youngest, oldest = completed_range("a", record.birth, when) if record.birth else (0, _OLDEST)
+        if oldest < ADULT:
             continue
         low, high = value.value.low, value.value.high
         bounds = Interval(
-            _widened(egfr(high, oldest), -1) if high else Fraction(0),
-            _widened(egfr(low, youngest), 1) if low else None,
+            _widened(min(egfr(high, oldest)), -1) if high else Fraction(0),
+            _widened(max(egfr(low, youngest)), 1) if low else None,
         )
-        yield _computed(concept, bounds, "mL/min/1.73 m2", "CKD-EPI from creatinine", [value])
+        # Where the patient may have been under age, there may be no such value at all.
+        known = bounds if youngest >= ADULT else Interval(None, None)
+        yield _computed(concept, known, "mL/min/1.73 m2", "CKD-EPI from creatinine", [value], value.when)
 
 
 def _widened(number: Fraction, sign: int) -> Fraction:
@@ -174,26 +195,59 @@ def _integer_cube_root(number: int) -> int:
     return root
 
 
-def _same_day(record: Record, *concepts: str) -> Iterator[list[Measurement]]:
-    """Yield one value of each concept for every exact day that has them all; the last of a day by its clock."""
-    by_day: dict[date, dict[str, Measurement]] = {}
-    for value in record.measurements:
-        if value.concept in concepts and value.when and value.when.exact:
-            day_values = by_day.setdefault(value.when.earliest, {})
-            before = day_values.get(value.concept)
-            if before is None or before.when is None or before.when.clock <= value.when.clock:
-                day_values[value.concept] = value
-    for _, day_values in sorted(by_day.items()):
-        if len(day_values) == len(concepts):
-            yield [day_values[concept] for concept in concepts]
+def _same_day(record: Record, *concepts: str) -> Iterator[tuple[list[Interval], list[Measurement], When | None]]:
+    """Yield the values of all the concepts on each day that has them, with the measurements and the day.
+
+    Of a day's values the last by its clock counts; where the order is open, all of them as a range. Values that may be of one
+    day, their dates being partly known, give a range without bounds: something may be computed then.
+    """
+    by_concept = [[value for value in record.measurements if value.concept == concept] for concept in concepts]
+    days = [_by_day(values) for values in by_concept]
+    for day in sorted(set.intersection(*map(set, days))):
+        inputs = [_last(found[day]) for found in days]
+        yield [_range(values) for values in inputs], [value for values in inputs for value in values], inputs[0][0].when
+    if all(value.when and value.when.exact for values in by_concept for value in values):
+        return
+    for combined in product(*by_concept):
+        whens = [value.when for value in combined]
+        first = max((when.earliest for when in whens if when), default=date.min)
+        last = min((when.latest for when in whens if when), default=date.max)
+        if first <= last and not all(when and when.exact for when in whens):
+            known = When(first, last) if any(whens) else None
+            yield [Interval(None, None) for _ in combined], list(combined), known
 
 
-def _computed(concept: str, value: Interval, unit: str, how: str, inputs: list[Measurement]) -> Measurement:
+def _by_day(values: list[Measurement]) -> dict[date, list[Measurement]]:
+    days: dict[date, list[Measurement]] = {}
+    for value in values:
+        if value.when and value.when.exact:
+            days.setdefault(value.when.earliest, []).append(value)
+    return days
+
+
+def _last(values: list[Measurement]) -> list[Measurement]:
+    """Return what may be the last of one day's values."""
+    if not all(value.when and value.when.clock for value in values):
+        return values
+    last = max(value.when.order for value in values if value.when)
+    return [value for value in values if value.when and value.when.order == last]
+
+
+def _range(values: list[Measurement]) -> Interval:
+    lows, highs = [value.value.low for value in values], [value.value.high for value in values]
+    low = None if None in lows else min(x for x in lows if x is not None)
+    high = None if None in highs else max(x for x in highs if x is not None)
+    return Interval(low, high)
+
+
+def _computed(
+    concept: str, value: Interval, unit: str, how: str, inputs: list[Measurement], when: When | None
+) -> Measurement:
     middle = value.low if value.low is not None else value.high
     shown = "" if middle is None or not math.isfinite(middle) else f"{show(Fraction(round(middle, 2)))} {unit} "
     ids = " ".join(item.id for item in inputs if item.id) or None
     used = "; ".join(item.text for item in inputs)
-    return Measurement(concept, value, f"{shown}computed ({how}: {used})", inputs[0].when, method="computed", id=ids)
+    return Measurement(concept, value, f"{shown}computed ({how}: {used})", when, method="computed", id=ids)
 
 
 FORMULAS: Mapping[str, Formula] = {

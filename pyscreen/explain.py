@@ -9,13 +9,13 @@ that is absent `helps`, one that is present `blocks`, one that is not settled is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .kleene import MET, UNKNOWN, UNMET
 from .knowledge import Need
-from .screening import ELIGIBLE, INELIGIBLE, Screening
+from .screening import ELIGIBLE, INELIGIBLE, Inputs, Screening
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -251,11 +251,50 @@ def _combined(kind: str, number: int, unmet: bool, able: list[bool], found: nx.D
     return False
 
 
-def missing_sets(found: nx.DiGraph[str], limit: int = 16) -> list[frozenset[str]]:
-    """Return the smallest sets of unknown tests that would make the cohort eligible if they turned out well, fewest first.
+def missing_sets(screening: Screening, cohort: str, limit: int = 8) -> list[frozenset[str]]:
+    """Return smallest sets of unknown tests that make the cohort eligible if they turn out well, fewest first, at most `limit`.
 
-    At most `limit` sets; an empty list where a known fact bars every way in.
+    Each is enough and has nothing to spare, by clingo. An empty list where a known fact bars every way in.
     """
+    found = graph(screening, cohort)
+    wanted = _favourable(found)
+    program, inputs = screening.kb.program, Inputs(screening.kb.program)
+    choices = inputs.choices(screening.readings)
+    eligible = program.literals(ELIGIBLE)[found.graph["cohort"]]
+
+    def enough(way: frozenset[str]) -> bool:
+        changed = {name: replace(screening.answers[name], truth=wanted[name]) for name in way}
+        answers = replace(screening.answers, by_test={**screening.answers.by_test, **changed})
+        return program.satisfiable([*inputs.assumptions(answers), *choices, eligible])
+
+    kept: set[frozenset[str]] = set()
+    for candidate in _ways(found, limit * 2):
+        if enough(candidate):
+            way = candidate
+            for name in sorted(candidate):
+                way = way - {name} if enough(way - {name}) else way
+            kept.add(way)
+    return _least(kept, limit)
+
+
+def _favourable(found: nx.DiGraph[str]) -> dict[str, bool]:
+    """Return for each test the answer that eligibility wants: yes, unless it stands under an odd number of negations."""
+    wanted: dict[str, bool] = {}
+    seen: set[tuple[str, bool]] = set()
+    stack = [(found.graph["cohort"], False)]
+    while stack:
+        node, flipped = stack.pop()
+        if (node, flipped) in seen:
+            continue
+        seen.add((node, flipped))
+        wanted.setdefault(node, not flipped)
+        for _, child, edge in found.out_edges(node, data=True):
+            stack.append((child, flipped is not (edge["role"] in _FLIPS)))
+    return wanted
+
+
+def _ways(found: nx.DiGraph[str], limit: int) -> list[frozenset[str]]:
+    """Return small sets of unknown tests that would satisfy every part of the graph, put together part by part."""
     root = found.graph["cohort"]
     memo: dict[tuple[str, bool], list[frozenset[str]]] = {}
 

@@ -383,7 +383,7 @@ def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, 
             {"test": b.test, "label": b.label, "contrary": b.contrary, "necessary": b.necessary}
             for b in explain.blockers(found)
         ],
-        "missing_sets": [sorted(way) for way in explain.missing_sets(found)],
+        "missing_sets": [sorted(way) for way in explain.missing_sets(screening, found.graph["cohort"])],
         "disclaimer": DISCLAIMER,
     }  # fmt: skip
 

@@ -149,7 +149,7 @@ class Screener:
         verdicts = {cohort.id: self._verdict(cohort, statuses, holds) for cohort in self.kb.cohorts.values()}
         if exact:
             verdicts = self._sharpened(verdicts, answers, chosen, statuses)
-        verdicts = self._with_dependences(verdicts, answers, chosen, statuses)
+        verdicts = self._with_dependences(verdicts, chosen, statuses)
         if robust:
             verdicts = {cohort: self._robust(verdict, answers) for cohort, verdict in verdicts.items()}
         conflicts = (*answers.conflicts, *self._conflicts(holds["conflict"]))
@@ -180,16 +180,13 @@ class Screener:
         )
 
     def _with_dependences(
-        self, verdicts: Mapping[str, Verdict], answers: Answers, chosen: Mapping[str, str], statuses: Mapping[str, str]
+        self, verdicts: Mapping[str, Verdict], chosen: Mapping[str, str], statuses: Mapping[str, str]
     ) -> dict[str, Verdict]:
         """Read every reading that could matter by each of its other options, and note the verdicts that change."""
         found: dict[str, list[Dependence]] = {cohort: [] for cohort in verdicts}
-        for reading, option in self._alternatives(chosen, statuses):
-            holds = self._decide(answers, {**chosen, reading: option}, self._verdicts)
+        for reading, option, changed in self._alternatives(chosen, statuses):
             for cohort, verdict in verdicts.items():
-                status = (
-                    ELIGIBLE if cohort in holds[ELIGIBLE] else INELIGIBLE if cohort in holds[INELIGIBLE] else UNDECIDED
-                )
+                status = self._follows(cohort, {**statuses, **changed})
                 if status != verdict.status and not (verdict.exact and status == UNDECIDED):
                     found[cohort].append(Dependence(reading, option, status))
         return {cohort: replace(verdict, depends_on=tuple(found[cohort])) for cohort, verdict in verdicts.items()}
@@ -202,19 +199,28 @@ class Screener:
         given = self._inputs.assumptions(answers)
         return replace(verdict, status=UNDECIDED) if self.kb.program.satisfiable([*given, -literal]) else verdict
 
-    def _alternatives(self, chosen: Mapping[str, str], statuses: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Return the options not chosen under which some requirement or exclusion would have another status."""
+    def _follows(self, cohort: str, statuses: Mapping[str, str]) -> str:
+        """Return the verdict that follows from the statuses of what a cohort needs and of what excludes."""
+        needed = {statuses[need.criterion] for need in self.kb.cohorts[cohort].needs}
+        excluding = {statuses[need.criterion] for need in self.kb.exclusions}
+        if UNMET in needed or MET in excluding:
+            return INELIGIBLE
+        return UNDECIDED if UNKNOWN in needed or UNKNOWN in excluding else ELIGIBLE
+
+    def _alternatives(
+        self, chosen: Mapping[str, str], statuses: Mapping[str, str]
+    ) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """Yield the options not chosen under which some requirement or exclusion would have another status, with what changes."""
         touched: dict[tuple[str, str], list[str]] = {}
         for criterion in self._by_reading:
             for member in criterion.members:
                 reading, option = member.detail
                 if option != chosen[reading] and statuses[member.id] != statuses[criterion.id]:
                     touched.setdefault((reading, option), []).append(criterion.id)
-        return [
-            (reading, option)
-            for (reading, option), criteria in touched.items()
-            if self._asked_directly & set(self._ripple.changed(criteria, statuses, {**chosen, reading: option}))
-        ]
+        for (reading, option), criteria in touched.items():
+            changed = self._ripple.changed(criteria, statuses, {**chosen, reading: option})
+            if self._asked_directly & set(changed):
+                yield reading, option, changed
 
     @cached_property
     def _by_reading(self) -> list[Criterion]:

@@ -6,7 +6,7 @@ seed (for verdicts). `completed` fills in everything that a small record leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 from pyscreen.dates import When
 from pyscreen.engine import Term
-from pyscreen.knowledge import KnowledgeBase
 from pyscreen.quantities import Interval, Scale, bound
-from pyscreen.questions import Questions, Selection, Test
+from pyscreen.questions import Questions, Test
 from pyscreen.record import Dose, Measurement, Record, Statement, Therapy
 from pyscreen.vocabulary import Quantity, Vocabulary
 
@@ -340,7 +339,7 @@ class _Filler:
     def courses(self, entries: list[Therapy]) -> Iterator[Therapy]:
         """Fill in the response and the reason of courses that have none."""
         for entry in entries:
-            chain = [other for other in touching(entry, entries)] if entry.taken else [entry]
+            chain = list(touching(entry, entries)) if entry.taken else [entry]
             if entry.taken and not any(other.response for other in chain):
                 entry = replace(entry, response=self.choice.choice(("none", "partial", "progression")))
             if entry.taken and not any(other.reasons for other in chain):
@@ -388,7 +387,8 @@ def touching(entry: Therapy, entries: Sequence[Therapy]) -> list[Therapy]:
         for other in entries:
             if other.concept != entry.concept or not other.taken or other.planned or any(other is known for known in found):
                 continue
-            assert one.start and other.start
+            assert one.start
+            assert other.start
             if one.start.earliest <= last_day(other) + ONE_DAY and other.start.earliest <= last_day(one) + ONE_DAY:
                 found.append(other)
                 queue.append(other)
