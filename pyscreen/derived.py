@@ -81,8 +81,8 @@ def qtcf(record: Record, _day: date) -> Iterator[Measurement]:
     Exact where the root is, else an interval some 1e-12 ms wide. Source: clinical-a section 9 (seen).
     """
     for (qt, rate), inputs, when in _same_day(record, "qt_interval", "heart_rate"):
-        low = _cube_root(qt.low**3 * rate.low / 60)[0] if qt.low and rate.low else None
-        high = _cube_root(qt.high**3 * rate.high / 60)[1] if qt.high and rate.high else None
+        low = _cube_root(qt.low**3 * rate.low / 60)[0] if qt.low and rate.low and qt.low > 0 and rate.low > 0 else None
+        high = _cube_root(qt.high**3 * rate.high / 60)[1] if qt.high and rate.high and qt.high > 0 and rate.high > 0 else None
         yield _computed("qtcf", Interval(low, high), "ms", "from QT and heart rate", inputs, when)
 
 
@@ -164,8 +164,8 @@ def _ckd_epi_of_creatinine(
             continue
         low, high = value.value.low, value.value.high
         bounds = Interval(
-            _widened(min(egfr(high, oldest)), -1) if high else Fraction(0),
-            _widened(max(egfr(low, youngest)), 1) if low else None,
+            _widened(min(egfr(high, oldest)), -1) if high and high > 0 else Fraction(0),
+            _widened(max(egfr(low, youngest)), 1) if low and low > 0 else None,
         )
         # Where the patient may have been under age, there may be no such value at all.
         known = bounds if youngest >= ADULT else Interval(None, None)

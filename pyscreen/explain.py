@@ -218,14 +218,10 @@ def _can_be(found: nx.DiGraph[str], node: str, wanted_unmet: bool, stuck: str) -
         if kind == "constant":
             return bool(data["status"] == (UNMET if unmet else MET))
         children = [(child, edge["role"] in _FLIPS) for _, child, edge in found.out_edges(name, data=True)]
-        return _combined(
-            kind,
-            data.get("number", 0),
-            unmet,
-            [can(child, unmet is not flips) for child, flips in children],
-            found,
-            name,
-        )
+        able = [can(child, unmet is not flips) for child, flips in children]
+        if kind == "known_by" and found.nodes[stuck]["status"] != UNKNOWN:
+            return all(able)  # a known way that stays contrary is a conflict with any other
+        return _combined(kind, data.get("number", 0), unmet, able, found, name)
 
     return can(node, wanted_unmet)
 
