@@ -1,7 +1,7 @@
 """Random records, and the ways in which what they leave open may turn out.
 
-A small vocabulary with records over it drawn by hypothesis (for the algebra of tests), and records over a real knowledge base from a
-seed (for verdicts). `completed` fills in everything that a small record leaves open.
+A small vocabulary with records over it drawn by hypothesis (for the algebra of tests) and `completed` in random ways; records of a
+real knowledge base with some of what they say taken back (`blurred`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from random import Random
+from typing import TypeVar
 
 import clingo
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from pyscreen.questions import Questions, Test
 from pyscreen.record import Dose, Measurement, Record, Statement, Therapy
 from pyscreen.vocabulary import Quantity, Vocabulary
 
+T = TypeVar("T")
 DAY = date(2026, 11, 20)
 ONE_DAY = timedelta(days=1)
 
@@ -393,3 +395,85 @@ def touching(entry: Therapy, entries: Sequence[Therapy]) -> list[Therapy]:
                 found.append(other)
                 queue.append(other)
     return found
+
+
+# ---- records of which less is known ----------------------------------------------------------------------------------
+
+
+def blurred(record: Record, choice: Random, share: float = 0.3) -> Record:
+    """Return a record of which the given one is a completion: dates, values and attributes partly taken back, nothing added.
+
+    Kept: which items there are (a missing later value would make an older one the latest), a route that keeps a dose from
+    counting, the end of a finding, and responses and reasons of entries that may be of one course.
+    """
+    blur = _Blur(choice, share)
+    drugs = [entry.concept for entry in record.therapies]
+    return replace(
+        record,
+        birth=blur.when(record.birth),
+        sex=blur.less(record.sex),
+        measurements=tuple(map(blur.measurement, record.measurements)),
+        findings=tuple(map(blur.finding, record.findings)),
+        therapies=tuple(blur.therapy(entry, drugs.count(entry.concept) == 1) for entry in record.therapies),
+        events=tuple(map(blur.statement, record.events)),
+        procedures=tuple(map(blur.statement, record.procedures)),
+        judgements=tuple(map(blur.statement, record.judgements)),
+        complete=frozenset(name for name in sorted(record.complete) if choice.random() >= share),
+    )
+
+
+class _Blur:
+    def __init__(self, choice: Random, share: float) -> None:
+        self.choice = choice
+        self.share = share
+
+    def happens(self) -> bool:
+        return self.choice.random() < self.share
+
+    def when(self, when: When | None) -> When | None:
+        if when is None or not self.happens():
+            return when
+        low = when.earliest - timedelta(days=self.choice.choice((0, 1, 7, 30, 400)))
+        high = when.latest + timedelta(days=self.choice.choice((0, 1, 7, 30)))
+        months = When(when.earliest.replace(day=1), when.latest)
+        return self.choice.choice((None, When(low, high), months, When(when.earliest, high)))
+
+    def less(self, attribute: T) -> T | None:
+        return None if self.happens() else attribute
+
+    def value(self, value: Interval) -> Interval:
+        if not self.happens():
+            return value
+        low = None if value.low is None else value.low - self.choice.choice((0, 1, 10))
+        high = None if value.high is None else value.high + self.choice.choice((0, 1, 10))
+        return self.choice.choice((Interval(low, high), Interval(None, high), Interval(low, None)))
+
+    def measurement(self, item: Measurement) -> Measurement:
+        return replace(
+            item,
+            value=self.value(item.value),
+            when=self.when(item.when),
+            low=self.less(item.low),
+            high=self.less(item.high),
+            method=self.less(item.method),
+        )
+
+    def finding(self, item: Statement) -> Statement:
+        when = self.when(item.when)
+        return replace(item, when=when, stated=when if item.stated == item.when else item.stated)
+
+    def statement(self, item: Statement) -> Statement:
+        return item if item.planned or not item.present else self.finding(item)
+
+    def therapy(self, item: Therapy, alone: bool) -> Therapy:
+        if not item.taken or item.planned:
+            return item
+        return replace(
+            item,
+            dose=self.less(item.dose),
+            start=self.when(item.start),
+            end=self.when(item.end),
+            ongoing=item.ongoing and not self.happens(),
+            response=self.less(item.response) if alone else item.response,
+            reasons=() if alone and self.happens() else item.reasons,
+        )

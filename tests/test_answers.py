@@ -836,6 +836,15 @@ def test_windows_anchored_on_an_event(depletions: list[dict[str, Any]], relapsed
     assert found.truth is expected, found
 
 
+def test_an_anchor_that_may_not_count_leaves_the_window_open() -> None:
+    """Of a depletion in October it is not known whether it was in the last 28 days; if not, screening stands in."""
+    late = {"late": ("event(depletion)", 'within("28 d")')}
+    test = question("event(relapse)", "some", "present", 'within("7 d",late)', **late)
+    for depleted, relapsed, expected in (("2026-10", ago(17), OPEN), ("2026-10", ago(5), YES), ("2026-11-01", ago(17), YES), ("2026-09", ago(17), NO)):
+        events = [{"event": "relapse", "date": str(relapsed)}, {"event": "depletion", "date": depleted}]
+        assert asked({"events": events, "complete": ["events"]}, test).truth is expected, (depleted, relapsed)
+
+
 FINDINGS = [
     ("present", [{"finding": "rash"}], ("some", "present"), YES),
     ("denied", [{"finding": "rash", "present": False}], ("some", "present"), NO),
@@ -939,6 +948,7 @@ COURSES = [
     ("a day too short", [course("prednisone", ago(90), ago(7)), course("azathioprine", ago(33), ago(7))], True, ("therapy(steroid)", "some", "present", 'with(suppressant,at_least("4 wk"))'), NO),
     ("a partner that may have been taken then", [course("prednisone", ago(90), ago(50)), course("azathioprine", "2026-10", ago(7))], True, ("therapy(steroid)", "some", "present", "with(suppressant)"), OPEN),
     ("a partner that is not on record", [course("prednisone", ago(90), ago(50))], False, ("therapy(steroid)", "some", "present", "with(suppressant)"), OPEN),
+    ("a response that a later entry may overrule", [course("prednisone", ago(90), response="none"), course("prednisone", ago(49), ago(7), response="partial")], True, ("therapy(prednisone)", "some", "present", "outcome(failed)"), OPEN),
     ("by mouth", [course("prednisone", route="oral")], True, ("therapy(prednisone)", "some", "present", "route(oral)"), YES),
     ("by which route is not recorded", [course("prednisone")], True, ("therapy(prednisone)", "some", "present", "route(oral)"), OPEN),
     ("drugs counted", [course("azathioprine"), course("azathioprine"), course("methotrexate")], True, ("therapy(suppressant)", "count(drugs)", "equals(2)"), YES),
@@ -1021,6 +1031,14 @@ def test_a_renewal_that_is_not_fully_recorded_may_be_none() -> None:
     after = course("prednisone", ago(9), "ongoing", dose="5 mg/d")
     for before in (course("prednisone", ago(99), dose="5 mg/d"), course("prednisone", ago(99), ago(10)), course("prednisone", None, ago(10), dose="5 mg/d")):
         assert asked({"therapies": [before, after], "complete": ["therapies"]}, test).truth is None
+
+
+def test_a_change_of_what_may_not_be_meant_is_open() -> None:
+    test = question("therapy(steroid)", "unchanged", 'at_least("4 wk")', "route(oral)")
+    entry = course("prednisone", ago(9), "ongoing", dose="5 mg/d")
+    for route, expected in (("oral", NO), ("intravenous", YES), (None, OPEN)):
+        given = {"therapies": [entry | ({"route": route} if route else {})], "complete": ["therapies"]}
+        assert asked(given, test).truth is expected, route
 
 
 def test_what_contradicts_the_question_is_refused_when_it_is_read() -> None:
