@@ -377,10 +377,14 @@ class _Entrance:
                 yield one, other
 
 
-def together(trial: str | None = None, root: Path | str | None = None) -> list[tuple[Cohort, Cohort]]:
-    """Return the pairs of cohorts that one patient can be eligible for at once, under the default readings."""
+def together(trial: str | None = None, root: Path | str | None = None) -> dict[str, list[str]]:
+    """Return for each cohort the others that the same patient can be eligible for, by their codes, under the default readings."""
     kb = knowledge.load(trial, root)
-    return list(_Entrance(kb, _Checker(kb.root, kb.main)).together())
+    found: dict[str, list[str]] = {cohort.code: [] for cohort in kb.cohorts.values()}
+    for one, other in _Entrance(kb, _Checker(kb.root, kb.main)).together():
+        found[one.code].append(other.code)
+        found[other.code].append(one.code)
+    return found
 
 
 # ---- small helpers ---------------------------------------------------------------------------------------------------

@@ -268,8 +268,8 @@ def kb_check(context: click.Context, trial: str | None, root: Path | None) -> No
         click.echo(str(finding))
     errors = sum(finding.level == "error" for finding in findings)
     if not errors:
-        for one, other in together(trial, root):
-            click.echo(f"one patient can be eligible for {one.code} and {other.code}")
+        for code, others in together(trial, root).items():
+            click.echo(f"who is eligible for {code} can also be for {', '.join(others) or 'no other cohort'}")
     click.echo(f"{errors} errors, {len(findings) - errors} warnings", err=True)
     if errors:
         context.exit(5)

@@ -606,11 +606,14 @@ def _default_first(reading: Reading) -> list[tuple[str, str]]:
 
 
 def coverage_text(rows: list[Coverage]) -> str:
-    """Return the clauses as a table: clause, role, how many criteria, tests, readings and cases; then what is missing."""
-    lines = [f"{'clause':<34} {'role':<12} criteria tests readings met in unmet in"]
+    """Return the clauses as a table: clause, role, how many criteria, tests, readings and cases; then what is missing.
+
+    A clause is met or unmet in a case, fails in it alone, or is open in it alone.
+    """
+    lines = [f"{'clause':<34} {'role':<12} criteria tests readings met in unmet in fails in open in"]
     for row in rows:
-        counts = (row.criteria, row.tests, row.readings, row.met_in, row.unmet_in)
-        numbers = " ".join(f"{len(part):>{width}}" for part, width in zip(counts, (8, 5, 8, 6, 8), strict=True))
+        counts = (row.criteria, row.tests, row.readings, row.met_in, row.unmet_in, row.fails_in, row.open_in)
+        numbers = " ".join(f"{len(part):>{width}}" for part, width in zip(counts, (8, 5, 8, 6, 8, 8, 7), strict=True))
         lines.append(f"{row.clause.id:<34} {row.clause.role:<12} {numbers}{'  ' + row.missing if row.missing else ''}")
     missing = sum(bool(row.missing) for row in rows)
     lines.append(f"{len(rows)} clauses, {len(rows) - missing} covered, {missing} not")
@@ -630,6 +633,8 @@ def coverage_json(rows: list[Coverage]) -> list[dict[str, Any]]:
             "readings": list(row.readings),
             "met_in": list(row.met_in),
             "unmet_in": list(row.unmet_in),
+            "fails_in": list(row.fails_in),
+            "open_in": list(row.open_in),
             "missing": row.missing,
         }
         for row in rows

@@ -131,12 +131,14 @@ class Screener:
         readings: Mapping[str, str] | None = None,
         exact: bool = False,
         robust: bool = False,
+        dependences: bool = True,
     ) -> Screening:
         """Screen a record as of a day (default today), under a site's readings (default: the knowledge base's).
 
         With `robust`, a cohort is eligible or ineligible only where every way of reading the protocol says so.
         With `exact`, what strong Kleene logic leaves undecided is decided over the consistent completions of the record where
-        they all agree. Raises RequestError for readings or options that do not exist.
+        they all agree. Without `dependences` no verdict tells which other reading would change it, which is much faster.
+        Raises RequestError for readings or options that do not exist.
         """
         day = on or date.today()
         chosen = self.kb.chosen(readings)
@@ -149,7 +151,8 @@ class Screener:
         verdicts = {cohort.id: self._verdict(cohort, statuses, holds) for cohort in self.kb.cohorts.values()}
         if exact:
             verdicts = self._sharpened(verdicts, answers, chosen, statuses)
-        verdicts = self._with_dependences(verdicts, chosen, statuses)
+        if dependences:
+            verdicts = self._with_dependences(verdicts, chosen, statuses)
         if robust:
             verdicts = {cohort: self._robust(verdict, answers) for cohort, verdict in verdicts.items()}
         conflicts = (*answers.conflicts, *self._conflicts(holds["conflict"]))

@@ -10,11 +10,10 @@ from random import Random
 from typing import TypeVar
 
 import pyscreen
-from pyscreen.coverage import cases
+from pyscreen.coverage import cases, record_of
 from pyscreen.knowledge import KnowledgeBase
 from pyscreen.record import Record, Statement, Therapy
 from pyscreen.screening import Screener
-from pyscreen.sources import read_record
 
 DAY = date(2026, 11, 22)
 _Item = TypeVar("_Item")
@@ -32,7 +31,7 @@ def screener() -> Screener:
 
 @cache
 def worked() -> tuple[Record, ...]:
-    return tuple(read_record(case.path, knowledge()) for case in cases(knowledge()))
+    return tuple(record_of(case, knowledge()) for case in cases(knowledge()))
 
 
 def partial_records(number: int, seed: int) -> Iterator[Record]:

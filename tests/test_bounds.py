@@ -328,13 +328,20 @@ def test_every_table_is_of_a_file_of_the_knowledge_base() -> None:
 
 # ---- no bound is forgotten -------------------------------------------------------------------------------------------
 
-COHORTS = ("sle_refractory", "sle_itp", "sle_tma", "sle_myelitis", "sle_pah", "sle_ple")
+COHORTS = tuple(knowledge().cohorts)
 """The cohorts of which every bound must have its cases; the exclusions and general clauses are in each of them."""
 
 NOT_SEEN: Mapping[str, str] = {}
 """Tests with a bound that are not seen met, unmet and unknown on a deciding path, and why."""
 
 SURVIVE: Mapping[str, str] = {
+    **{f"dose_unchanged({drug}): above": "how long a dose is unchanged is asked by at_least only (kb/README.md)"
+       for drug in ("immunosuppressant", "immunosuppressant_or_hydroxychloroquine", "iim_named_immunosuppressant")},
+    **{f'long_course_now({drug},at_least("2 mo")): {what}': "what is unchanged for 2 months was taken for 2 months"
+       for drug in ("immunosuppressant", "immunosuppressant_or_hydroxychloroquine", "iim_named_immunosuppressant")
+       for what in ("no lasting", "lasting 2 mo less")},
+    **{f"{age}(bvas_after({after},equals)): at_most": "no BVAS is below 0"
+       for age in ("any_age", "recent") for after in ("after_cyclophosphamide", "after_rituximab")},
     **{
         f'cyclophosphamide_course(with({dose},at_least("6 mo")),at_least("6 mo")): {what}': "6 months together are 6 months"
         for dose in ("high_dose_or_more", "high_dose_exactly", "high_dose_exceeded")
@@ -489,6 +496,23 @@ def _conditions(condition: Condition, whole: bool) -> Iterator[tuple[str, Condit
 # ---- no member of a group is forgotten -------------------------------------------------------------------------------
 
 EQUAL: Mapping[str, str] = {
+    "points(acr_eular_2013_ssc_items,9): finding(skin_thickening_proximal_to_mcp) weighs 10": "9 are enough alone",
+    **{f"points(aps_clinical_items,3): {what}": "3 are enough alone"
+       for what in ("vte_without_high_risk weighs 4", "arterial_without_high_risk weighs 3", "arterial_without_high_risk weighs 5",
+                    "any_established_microvascular_aps weighs 4", "any_established_microvascular_aps weighs 6",
+                    "preeclampsia_or_placental_insufficiency weighs 4", "finding(valve_vegetation) weighs 3",
+                    "finding(valve_vegetation) weighs 5")},
+    **{f"points(aps_clinical_items,3): {what}": "either alone is 3, and 3 are enough"
+       for what in ("without preeclampsia_and_placental_insufficiency", "preeclampsia_and_placental_insufficiency weighs 3",
+                    "preeclampsia_and_placental_insufficiency weighs 5")},
+    **{f"points(aps_laboratory_items,3): {what}": "the single anticoagulant and IgM make at most 2, all else at least 4"
+       for what in ("4", "without finding(lupus_anticoagulant_positive)", "without persistent_igm",
+                    "finding(lupus_anticoagulant_positive) weighs 0", "persistent_igm weighs 0",
+                    "persistent_lupus_anticoagulant_known weighs 4", "persistent_lupus_anticoagulant_known weighs 6",
+                    "persistent_igg weighs 3", "persistent_igg weighs 5")},
+    **{f"points(aps_laboratory_items,3): {what}": "who has IgG of 80 has IgG of 40, which is enough"
+       for what in ("without persistent_high_igg", "without persistent_high_igg_of_both", "persistent_high_igg weighs 4",
+                    "persistent_high_igg weighs 6", "persistent_high_igg_of_both weighs 6", "persistent_high_igg_of_both weighs 8")},
     "points(eular_acr_2019_sle_items,10): finding(nephritis_class_ii_or_v) weighs 9": "no item weighs 1 to make 10 with it",
     "points(eular_acr_2019_sle_items,10): finding(nephritis_class_iii_or_iv) weighs 11": "10 are enough alone",
     **{

@@ -1,4 +1,7 @@
-"""The worked records of each trial get the verdicts that stand beside them, by every road: pyscreen, stock clingo, FHIR."""
+"""The worked records of each trial get the verdicts that stand beside them, by every road: pyscreen, stock clingo, FHIR.
+
+The listed cases (`cases*.yaml`) go by each road; those derived from them for one clause (`clauses*.yaml`) by pyscreen.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import Any
 import pytest
 
 import pyscreen
+from pyscreen import coverage
 from pyscreen.knowledge import KnowledgeBase, default_root
 from pyscreen.markup import load
 from pyscreen.record import Record
@@ -26,7 +30,7 @@ REASONS = ("failing", "open", "excluded_by", "open_exclusions")
 
 @dataclass(frozen=True)
 class Case:
-    """A record of a trial's `cases` folder with what it must get."""
+    """A record that a trial's `cases*.yaml` lists, with what it must get."""
 
     folder: Path
     says: Mapping[str, Any]
@@ -45,7 +49,7 @@ class Case:
 
 def _cases() -> list[Case]:
     found = []
-    for path in sorted(default_root().glob("trials/*/cases/cases.yaml")):
+    for path in sorted(default_root().glob("trials/*/cases/cases*.yaml")):
         listed = load(path.read_bytes(), str(path)).value
         assert isinstance(listed, list), path
         found += [Case(path.parent, says) for says in listed if isinstance(says, dict)]
@@ -55,11 +59,15 @@ def _cases() -> list[Case]:
 CASES = _cases()
 BUNDLED = [case for case in CASES if "bundle" in case.says]
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
+TRIALS = sorted({case.trial for case in CASES})
 
 
 @cache
 def screener(trial: str) -> Screener:
     return Screener(pyscreen.load(trial))
+
+
+DERIVED = [(trial, case) for trial in TRIALS for case in coverage.cases(screener(trial).kb) if case.way]
 
 
 def kb_of(case: Case) -> KnowledgeBase:
@@ -96,6 +104,11 @@ def test_the_case_gets_its_verdicts(case: Case) -> None:
     assert {code: screening.verdict(code).status for code in case.says["verdicts"]} == case.says["verdicts"]
 
 
+@pytest.mark.parametrize(("trial", "case"), DERIVED, ids=[f"{trial}: {case.name}" for trial, case in DERIVED])
+def test_the_clause_alone_fails_or_is_open(trial: str, case: coverage.Case) -> None:
+    assert coverage.fault(case, coverage.screened(case, screener(trial))) == ""
+
+
 @every_case
 def test_the_verdicts_rest_on_what_the_case_names(case: Case) -> None:
     screening = screened(case)
@@ -123,16 +136,28 @@ def test_another_reading_gives_the_verdict_that_the_case_names(case: Case) -> No
                 assert other.verdict(code).status == status
 
 
-@pytest.mark.parametrize("trial", sorted({case.trial for case in CASES}))
+@pytest.mark.parametrize("trial", TRIALS)
 def test_the_cases_are_all_there(trial: str) -> None:
     cases = [case for case in CASES if case.trial == trial]
     folder = cases[0].folder
     listed = [case.says[field] for case in cases for field in ("record", "bundle") if field in case.says]
-    there = [path.name for path in folder.iterdir() if path.suffix in (".yaml", ".json") and path.name != "cases.yaml"]
+    lists = {path for pattern in ("cases*.yaml", "clauses*.yaml") for path in folder.glob(pattern)}
+    there = [path.name for path in folder.iterdir() if path.suffix in (".yaml", ".json") and path not in lists]
     assert sorted(listed) == sorted(there), "every file of the folder is a case, every case a file"
-    cohorts = {code for case in cases for code in case.says["verdicts"]}
-    for code in cohorts:
-        assert {case.says["verdicts"].get(code) for case in cases} >= {ELIGIBLE, INELIGIBLE, UNDECIDED}, code
+    cohorts = {cohort.code for cohort in kb_of(cases[0]).cohorts.values()}
+    for case in cases:
+        assert set(case.says["verdicts"]) | set(case.says["because"]) <= cohorts, case
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+def test_every_cohort_has_its_cases(trial: str) -> None:
+    kb = screener(trial).kb
+    verdicts = [verdict for case in CASES if case.trial == trial for verdict in case.says["verdicts"].items()]
+    derived = [(case.cohort, case.way) for of, case in DERIVED if of == trial]
+    for cohort in kb.cohorts.values():
+        found = {verdict for code, verdict in verdicts if code == cohort.code}
+        found |= {INELIGIBLE if way == coverage.FAILS else UNDECIDED for code, way in derived if code == cohort.code}
+        assert found == {ELIGIBLE, INELIGIBLE, UNDECIDED}, cohort.code
 
 
 # ---- by other roads --------------------------------------------------------------------------------------------------

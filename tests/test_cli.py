@@ -23,7 +23,7 @@ from pyscreen.describe import _Guide
 from pyscreen.markup import load
 
 ROOT = Path(__file__).parent.parent
-CASES = [path for path in sorted((ROOT / "kb" / "trials").glob("*/cases/*")) if path.name != "cases.yaml"]
+CASES = [path for path in sorted((ROOT / "kb" / "trials").glob("*/cases/*")) if not path.name.startswith(("cases", "clauses"))]
 ANSWERED, USAGE, WRONG_RECORD, WRONG_KB = 0, 2, 4, 5
 ON = ("--on", "2026-11-22")
 BUNDLE = ROOT / "tests" / "data" / "fhir" / "lupus.json"

@@ -34,7 +34,8 @@ def _facts(file: str, name: str, arity: int) -> list[tuple[str, ...]]:
     return [tuple(map(str, row)) for row in Program([VOCABULARY / file]).facts(name, arity)]
 
 
-CODES = [(system, code, *_item(item)) for system, code, item in _facts("codes.lp", "code", 3)]
+FILES = [path.name for path in sorted(VOCABULARY.glob("codes*.lp"))]
+CODES = [(system, code, *_item(item)) for file in FILES for system, code, item in _facts(file, "code", 3)]
 DIHEDRAL = [[(a + b) % 5 if a < 5 and b < 5 else 0 for b in range(10)] for a in range(10)]
 for _a in range(10):
     for _b in range(10):
@@ -106,13 +107,13 @@ def test_codes_stand_for_items() -> None:
 def test_methods_belong_to_codes_and_are_declared() -> None:
     declared = {row[0] for row in _facts("main.lp", "method", 2)}
     known = {(system, code) for system, code, *_ in CODES}
-    for system, code, method in _facts("codes.lp", "code_method", 3):
+    for system, code, method in (row for file in FILES for row in _facts(file, "code_method", 3)):
         assert (system, code) in known
         assert method in declared
 
 
 def test_every_code_says_where_it_is_from() -> None:
-    lines = (VOCABULARY / "codes.lp").read_text().splitlines()
+    lines = [line for file in FILES for line in (VOCABULARY / file).read_text().splitlines()]
     unsourced = [
         line for line in lines if line.startswith("code(") and not re.search(r"\)\. +% (seen: \S|memory)", line)
     ]
