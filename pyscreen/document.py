@@ -174,9 +174,9 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; border-bottom: 1px solid; margin-top: 2.5rem; }
-h4 { font-size: 1rem; margin: 1.2rem 0 0.2rem; } p { margin: 0.2rem 0; } ul { margin: 0.2rem 0; }
+h3, h4 { font-size: 1rem; margin: 1.2rem 0 0.2rem; } p { margin: 0.2rem 0; } ul { margin: 0.2rem 0; }
 :target { outline: 2px solid; outline-offset: 4px; }
-@media print { a { color: inherit; text-decoration: none; } h4 { break-after: avoid; } }
+@media print { a { color: inherit; text-decoration: none; } h3, h4 { break-after: avoid; } }
 """
 
 
@@ -185,11 +185,12 @@ def page(kb: KnowledgeBase) -> str:
     title = html.escape(f"{kb.title}: what the knowledge base asks")
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     body = "\n".join(_html_lines(outline(kb)))
-    return f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n'
+    return f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body><main>\n{body}\n</main></body></html>\n'
 
 
 def _html_lines(lines: Iterable[Line]) -> Iterator[str]:
     listed = False
+    heading = 0
     for line in lines:
         text = html.escape(line.text)
         if line.link:
@@ -204,6 +205,7 @@ def _html_lines(lines: Iterable[Line]) -> Iterator[str]:
             yield f"<p>{text}</p>"
         else:
             anchor = f' id="{html.escape(line.anchor)}"' if line.anchor else ""
-            yield f"<h{line.level + 1}{anchor}>{text}</h{line.level + 1}>"
+            heading = min(line.level, heading) + 1  # no step is left out between headings
+            yield f"<h{heading}{anchor}>{text}</h{heading}>"
     if listed:
         yield "</ul>"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,11 @@ from hypothesis import settings
 from pyscreen import Screener, load
 from pyscreen.knowledge import KnowledgeBase, default_root
 from pyscreen.whatif import Planner
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+
+    from tests.browser import Browser
 
 # The same examples in every run; PYSCREEN_EXPLORE=1 looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -50,3 +56,24 @@ def invented(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Knowle
         return load(name, root)
 
     return loaded
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """One browser for all tests; it is started for the first that needs it."""
+    from tests.browser import started
+
+    with started() as running:
+        yield running
+
+
+@pytest.fixture
+def browser(chromium: Chromium, tmp_path: Path) -> Iterator[Browser]:
+    """Open pages in a real browser; the test fails if one of them complained (see tests/browser.py)."""
+    from tests.browser import Browser
+
+    opened = Browser(chromium, tmp_path)
+    yield opened
+    for context in chromium.contexts:
+        context.close()
+    assert opened.complaints == []
