@@ -22,15 +22,16 @@ from .vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One item of the record that an answer rests on."""
+    """One item of the record that an answer rests on; `note` says why it does not count, where it does not."""
 
     text: str
     when: When | None = None
     id: str | None = None
+    note: str = ""
 
     def __str__(self) -> str:
-        parts = [self.text, str(self.when) if self.when else "", f"[{self.id}]" if self.id else ""]
-        return ", ".join(part for part in parts[:2] if part) + (f" {parts[2]}" if parts[2] else "")
+        said = f"{self.text}, {self.when}" if self.when else self.text
+        return said + (f" [{self.id}]" if self.id else "") + (f" - {self.note}" if self.note else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,13 @@ def _some(patient: Patient, test: Test) -> Answer:
         return Answer(test.id, None, _evidence(item for item, _ in open_items), why)
     denied = [item for item, truth, _ in matched if truth and not item.present]
     if denied or patient.complete(test.selection):
-        return Answer(test.id, False, _evidence(denied or [item for item, _, _ in matched]))
-    others = [item for item, _, _ in matched]
-    return Answer(test.id, None, _evidence(others), _missing(patient, test, matched))
+        return Answer(test.id, False, _evidence(denied) or _not_counted(matched))
+    return Answer(test.id, None, _not_counted(matched), _missing(patient, test, matched))
+
+
+def _not_counted(matched: Iterable[tuple[Item, Truth, tuple[str, ...]]]) -> tuple[Evidence, ...]:
+    """Return items that do not meet the conditions, each with those that it misses."""
+    return tuple(Evidence(item.text, _shown_when(item), item.id, "; ".join(missed)) for item, _, missed in matched)
 
 
 def _missing(patient: Patient, test: Test, matched: list[tuple[Item, Truth, tuple[str, ...]]]) -> str:

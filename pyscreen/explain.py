@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from .answers import Evidence
 from .kleene import MET, UNKNOWN, UNMET
 from .knowledge import Need
 from .screening import ELIGIBLE, INELIGIBLE, Inputs, Screening
@@ -79,7 +80,7 @@ class _Builder:
             label=criterion.label,
             clauses=list(criterion.clauses),
             status=self.screening.statuses[name],
-            evidence=[_evidence(e) for e in given.evidence] if given else [],
+            evidence=[evidence_data(e) for e in given.evidence] if given else [],
             why=given.why if given and given.truth is None else "",
             source=criterion.source,
             number=criterion.number,
@@ -107,8 +108,10 @@ class _Builder:
         return self.screening.readings[detail[0]] == detail[1]
 
 
-def _evidence(evidence: Any) -> dict[str, str | None]:
-    return {"text": evidence.text, "date": str(evidence.when) if evidence.when else None, "source": evidence.id}
+def evidence_data(evidence: Evidence) -> dict[str, str | None]:
+    """Return an item of evidence as data: text, date, source and note."""
+    when = str(evidence.when) if evidence.when else None
+    return {"text": evidence.text, "date": when, "source": evidence.id, "note": evidence.note}
 
 
 def _mark(found: nx.DiGraph[str], root: str) -> None:

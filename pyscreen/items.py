@@ -265,7 +265,7 @@ class Patient:
     # ---- which items meet the conditions -----------------------------------------------------------------------------
 
     def matched(self, selection: Selection) -> list[tuple[Item, Truth, tuple[str, ...]]]:
-        """Return every item with whether it meets all conditions, and what is not known where that is open."""
+        """Return every item with whether it meets all conditions; where that is open what is not known, else what it misses."""
         if selection not in self._matched:
             self._matched[selection] = [(item, *self._meets_all(selection, item)) for item in self.items(selection)]
         return self._matched[selection]
@@ -273,6 +273,7 @@ class Patient:
     def _meets_all(self, selection: Selection, item: Item) -> tuple[Truth, tuple[str, ...]]:
         truths: list[Truth] = [item.whole]
         doubts = [] if item.whole is not None else [_OPEN_OF_ITSELF.get(item.kind, "of which kind it is, is not recorded")]
+        missed: list[str] = []
         for condition in selection.conditions:
             if condition.name in ("dose", "route", "newest", "as_of"):
                 continue
@@ -280,8 +281,10 @@ class Patient:
             truths.append(truth)
             if truth is None:
                 doubts.append(_doubt(condition))
+            elif not truth:
+                missed.append(self._miss(condition))
         verdict = both(truths)
-        return verdict, tuple(doubts) if verdict is None else ()
+        return verdict, tuple(doubts if verdict is None else missed)
 
     def _meets(self, item: Item, condition: Condition) -> Truth:
         match condition.name:
@@ -315,6 +318,22 @@ class Patient:
             case "age":
                 return self._age_at(item, condition)
         raise AssertionError(condition.name)
+
+    def _miss(self, condition: Condition) -> str:
+        """Say in a few words which condition an item does not meet."""
+        match condition.name:
+            case "outcome":
+                return f"it is not recorded as '{condition.word}'"
+            case "for":
+                kinds = self.vocabulary.kinds_of(condition.word)
+                label = self.vocabulary.label(kinds[0], condition.word) if kinds else condition.word
+                return f"not given for: {label}"
+            case "method":
+                return f"not by the method {self.vocabulary.methods[condition.word]}"
+            case "with" | "after" | "near":
+                assert condition.selection is not None
+                return f"not {condition.name}: {condition.selection.label}"
+        return _MISSES[condition.name] + (f" ({_in_words(condition.comparison)})" if condition.comparison else "")
 
     def window(self, condition: Condition, item: Item | None = None) -> Span:
         """Return the look-back window, first and last day inside; what is counted in half-lives goes by the item's own drug."""
@@ -675,6 +694,19 @@ def _given_for(item: Item, reason: str) -> Truth:
 
 
 _OPEN_OF_ITSELF = {"therapy": "the dose or route is not known exactly"}
+
+
+def _in_words(comparison: Comparison) -> str:
+    return f"{comparison.op.replace('_', ' ')} {' and '.join(threshold.text for threshold in comparison.thresholds)}"
+
+
+_MISSES = {
+    **dict.fromkeys(("within", "inside", "ahead", "ago"), "not at the time asked for"),
+    "ongoing": "no longer so",
+    "lasting": "not as long as asked for",
+    "value": "not of the value asked for",
+    "age": "not at the age asked for",
+}
 
 
 def _doubt(condition: Condition) -> str:

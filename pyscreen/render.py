@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from . import engine
-from .explain import BLOCKS, HELPS, NONE, OPEN, effect
+from .explain import BLOCKS, HELPS, NONE, OPEN, effect, evidence_data
 from .knowledge import KnowledgeBase, Need, Reading
 from .screening import ELIGIBLE, Screening, Verdict
 from .whatif import LEVELS, Plan, Step, WhatIf
@@ -245,7 +245,7 @@ def _test_json(screening: Screening, test: str) -> dict[str, Any]:
         "label": screening.kb.criteria[test].label,
         "answer": {True: "yes", False: "no", None: "unknown"}[given.truth],
         "why": given.why,
-        "evidence": [{"text": e.text, "date": str(e.when) if e.when else None, "source": e.id} for e in given.evidence],
+        "evidence": [evidence_data(e) for e in given.evidence],
     }
 
 
@@ -345,7 +345,8 @@ class _Tree:
         for item in evidence[:_MOST_EVIDENCE]:
             source = f" [{item['source']}]" if item["source"] else ""
             day = f", {item['date']}" if item["date"] else ""
-            self.page.item(indent, f"{item['text']}{day}{source}")
+            note = f" - {item['note']}" if item["note"] else ""
+            self.page.item(indent, f"{item['text']}{day}{source}{note}")
         if len(evidence) > _MOST_EVIDENCE:
             self.page.line(f"{indent}and {len(evidence) - _MOST_EVIDENCE} more")
         if evidence and data["why"]:
@@ -442,7 +443,7 @@ def _xml_text(text: str) -> str:
 
 
 def _evidence_text(item: dict[str, Any]) -> str:
-    return ", ".join(str(item[key]) for key in ("text", "date", "source") if item[key])
+    return ", ".join(str(item[key]) for key in ("text", "date", "source", "note") if item[key])
 
 
 def _node_text(data: dict[str, Any]) -> str:

@@ -1050,3 +1050,13 @@ def test_what_contradicts_the_question_is_refused_when_it_is_read() -> None:
     ):
         with pytest.raises(AssertionError):
             question(*words)
+
+
+def test_an_item_that_does_not_count_says_what_it_misses() -> None:
+    test = question("therapy(steroid)", "some", "present", "for(rash)", TWELVE_WEEKS, "outcome(failed)", "ongoing")
+    short = course("prednisone", ago(9), ago(7), response="partial", **{"for": "ache"})
+    found = asked({"therapies": [short], "complete": ["therapies"]}, test)
+    assert found.truth is False
+    assert found.evidence[0].note == (
+        "not given for: Rash; not as long as asked for (at least 12 wk); no longer so; it is not recorded as 'failed'"
+    )
