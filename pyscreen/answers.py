@@ -1,13 +1,14 @@
 """The record's answer to each test: yes, no or unknown, with the evidence it rests on.
 
 Nothing here knows a trial. An answer is yes or no only where every way of filling in what is not known agrees; two different
-values at one instant are a conflict, and a conflict answers nothing.
+values at one instant are a conflict, and a conflict answers nothing. What the items of the record leave open, a person's direct answer
+to the test settles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 
@@ -15,7 +16,7 @@ from .dates import When, compare, shift
 from .items import ONE_DAY, Item, Patient, meets, spans
 from .quantities import Interval
 from .questions import Condition, Test
-from .record import Note, Record, Therapy
+from .record import DirectAnswer, Note, Record, Therapy
 from .truth import Truth, both, either
 from .vocabulary import Vocabulary
 
@@ -28,6 +29,8 @@ class Evidence:
     when: When | None = None
     id: str | None = None
     note: str = ""
+    known: When | None = field(default=None, repr=False, compare=False)
+    """The day as of which it says so, where it shows another or none."""
 
     def __str__(self) -> str:
         said = f"{self.text}, {self.when}" if self.when else self.text
@@ -59,8 +62,8 @@ class Answers:
 class Conflict(Exception):
     """Two values that cannot both be right."""
 
-    def __init__(self, message: str, items: Iterable[Item]) -> None:
-        self.items = tuple(items)
+    def __init__(self, message: str, items: Iterable[Item] = (), evidence: Iterable[Evidence] = ()) -> None:
+        self.evidence = (*_evidence(items), *evidence)
         super().__init__(message)
 
 
@@ -69,17 +72,63 @@ def answer(record: Record, tests: Iterable[Test], vocabulary: Vocabulary, day: d
     patients = {day: Patient(record, day, vocabulary)}
     found: dict[str, Answer] = {}
     conflicts: dict[str, Note] = {note.message: note for note in record.notes if note.kind == "conflict"}
+    told = _told(record, day)
     for test in tests:
         asked = _day_of(test, day)
         patient = patients.setdefault(asked, patients.get(asked) or Patient(record, asked, vocabulary))
         try:
             found[test.id] = _SUMMARIES[test.summary](patient, test)
+            if test.id in told:
+                found[test.id] = _with_direct(found[test.id], test, told[test.id], record, day)
         except Conflict as conflict:
             message = str(conflict)
-            ids = " ".join(item.id for item in conflict.items if item.id) or None
+            ids = " ".join(item.id for item in conflict.evidence if item.id) or None
             conflicts.setdefault(message, Note("conflict", message, ids))
-            found[test.id] = Answer(test.id, None, _evidence(conflict.items), f"conflict: {message}")
+            found[test.id] = Answer(test.id, None, conflict.evidence, f"conflict: {message}")
     return Answers(day, found, tuple(conflicts.values()))
+
+
+# ---- direct answers --------------------------------------------------------------------------------------------------
+
+
+def _told(record: Record, day: date) -> dict[str, list[DirectAnswer]]:
+    """Return the direct answers that were given by a day, the latest of each test; several where they are of one day."""
+    told: dict[str, list[DirectAnswer]] = {}
+    for direct in record.answers:
+        others = told.setdefault(direct.test, [])
+        if direct.day <= day and all(other.day <= direct.day for other in others):
+            told[direct.test] = [*(other for other in others if other.day == direct.day), direct]
+    return {test: answers for test, answers in told.items() if answers}
+
+
+def _with_direct(answer: Answer, test: Test, told: list[DirectAnswer], record: Record, day: date) -> Answer:
+    """Join what the items say with what a person answered to the test itself; raise Conflict where they disagree."""
+    direct = told[0]
+    if test.bound_to_time and direct.day != day:
+        again = f"answered on {direct.day}; to be asked again"
+        return replace(answer, why=f"{again}; {answer.why}") if answer.truth is None else answer
+    said = tuple(map(_said, told))
+    if len({other.yes for other in told}) > 1:
+        raise Conflict(f"{test.id}: answered directly both yes and no on {direct.day}", evidence=said)
+    if answer.truth is None:
+        return Answer(test.id, direct.yes, said)
+    if answer.truth is direct.yes or _is_newer(answer.evidence, direct.day, record):
+        return answer
+    message = f"{test.id}: '{said[0]}' disagrees with {'; '.join(map(str, answer.evidence)) or 'the record'}"
+    raise Conflict(message, evidence=(*said, *answer.evidence))
+
+
+def _said(direct: DirectAnswer) -> Evidence:
+    by = f" (by {direct.by})" if direct.by else ""
+    return Evidence(f"answered directly: {'yes' if direct.yes else 'no'}{by}", When.on(direct.day), direct.id)
+
+
+def _is_newer(evidence: tuple[Evidence, ...], day: date, record: Record) -> bool:
+    """Tell whether some item is certainly of a later day; what a record says by its silence is as old as the record."""
+    known = [item.known for item in evidence if item.known]
+    if not known:
+        return record.recorded is not None and record.recorded > day
+    return any(when.earliest > day for when in known)
 
 
 def _day_of(test: Test, day: date) -> date:
@@ -89,7 +138,12 @@ def _day_of(test: Test, day: date) -> date:
 
 
 def _evidence(items: Iterable[Item]) -> tuple[Evidence, ...]:
-    return tuple(Evidence(item.text, _shown_when(item), item.id) for item in items)
+    return tuple(Evidence(item.text, _shown_when(item), item.id, known=_known_when(item)) for item in items)
+
+
+def _known_when(item: Item) -> When | None:
+    """Return the day as of which an item says what it says: of a course its last day, of all else when it was so."""
+    return (item.end or item.start) if item.kind == "therapy" and not item.ongoing else item.stated or item.start
 
 
 def _shown_when(item: Item) -> When | None:

@@ -208,7 +208,8 @@ def schema(trial: str | None, root: Path | None) -> None:
     """Print the JSON Schema of a hand-written record, with the concepts of the knowledge base."""
     from .written import schema as build
 
-    click.echo(_json(build(knowledge.load(trial, root).vocabulary)))
+    base = knowledge.load(trial, root)
+    click.echo(_json(build(base.vocabulary, base.answerable)))
 
 
 @main.group()

@@ -155,6 +155,16 @@ class WrittenConsent(Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     id: Annotated[Day | None, _ID] = None
 
 
+class WrittenAnswer(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a person answered to a test of the knowledge base itself."""
+
+    test: Annotated[Text, Meta(description="the test, by its id (`pyscreen kb list tests`)")]
+    answer: Annotated[bool, Meta(description="true: it is so; false: it is not")]
+    date: Annotated[Day | None, Meta(description="the day of the answer, exactly; left out: the day of the record")] = None
+    by: Annotated[Text | None, _BY] = None
+    id: Annotated[Day | None, _ID] = None
+
+
 class WrittenRecord(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A patient's record, written by hand: dated facts in the words of the vocabulary. What is left out is unknown."""
 
@@ -172,6 +182,7 @@ class WrittenRecord(Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     procedures: Annotated[list[WrittenProcedure] | None, Meta(description="what was done")] = None
     judgements: Annotated[list[WrittenJudgement] | None, Meta(description="what a clinician judged")] = None
     consents: Annotated[list[WrittenConsent] | None, Meta(description="what the patient agreed to")] = None
+    answers: Annotated[list[WrittenAnswer] | None, Meta(description="answers to tests of the knowledge base itself")] = None
 
 
 SECTIONS: Mapping[str, str] = {
@@ -185,15 +196,20 @@ SECTIONS: Mapping[str, str] = {
 }
 """Each section of a record and the kind of its items."""
 
+ANSWERS = "answers"
+"""The section of answers to the tests themselves."""
+
 CLOSABLE = ("measurements", "findings", "therapies", "events", "procedures")
 """The sections that a record may declare complete."""
 
 
-def schema(vocabulary: Vocabulary | None = None) -> dict[str, Any]:
+def schema(vocabulary: Vocabulary | None = None, tests: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the written form; with a vocabulary, concepts are those that it knows.
 
+    With `tests` (id to label), only they can be answered directly.
+
     >>> schema()["title"], sorted(schema()["$defs"])[:2]
-    ('A written patient record', ['WrittenConsent', 'WrittenEvent'])
+    ('A written patient record', ['WrittenAnswer', 'WrittenConsent'])
     """
     _, parts = msgspec.json.schema_components([WrittenRecord], ref_template="#/$defs/{name}")
     record = parts.pop("WrittenRecord")
@@ -206,6 +222,9 @@ def schema(vocabulary: Vocabulary | None = None) -> dict[str, Any]:
     }
     if vocabulary:
         _name_concepts(made, vocabulary)
+    if tests:
+        parts["test"] = _names("test", tests)
+        _refer(parts["WrittenAnswer"]["properties"]["test"], {"$ref": "#/$defs/test"})
     return made
 
 

@@ -120,6 +120,15 @@ class KnowledgeBase:
             total.update(path.relative_to(self.root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
         return total.hexdigest()[:12]
 
+    @cached_property
+    def answerable(self) -> dict[str, str]:
+        """The tests that a person may answer directly, with their labels: all but judgements and consents."""
+        return {
+            test.id: self.criteria[test.id].label
+            for test in self.tests.values()
+            if test.selection.kind not in ("judgement", "consent")
+        }
+
     def cohort(self, name: str) -> Cohort:
         """Return a cohort by its id or code; raises RequestError."""
         for cohort in self.cohorts.values():

@@ -97,6 +97,22 @@ class Test:
     comparison: Comparison
     family: str = field(default="", compare=False)
 
+    @property
+    def bound_to_time(self) -> bool:
+        """Whether the passing of time alone can turn the answer: a window, an age, a duration, what is so on the day itself."""
+        if self.summary in _OF_THE_DAY:
+            return True
+        stack = [self.selection]
+        while stack:
+            selection = stack.pop()
+            if selection.concept == "age" or any(selection.condition(name) for name in _TIMED):
+                return True
+            stack += [condition.selection for condition in selection.conditions if condition.selection]
+        return False
+
+
+_OF_THE_DAY = ("unchanged", "time_since", "daily_dose")
+_TIMED = ("within", "inside", "ahead", "ago", "as_of", "newest", "ongoing", "lasting")
 
 Complain = Callable[[str, tuple[str, ...]], None]
 

@@ -78,6 +78,17 @@ class Therapy:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectAnswer:
+    """What a person answered to a test of the knowledge base itself, on a day; `by` says who."""
+
+    test: str
+    yes: bool
+    day: date
+    by: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something in the source that was not used, and why: unmapped, ignored, or in conflict. Nothing is dropped silently."""
 
@@ -102,6 +113,7 @@ class Record:
     procedures: tuple[Statement, ...] = ()
     judgements: tuple[Statement, ...] = ()
     consents: tuple[Statement, ...] = ()
+    answers: tuple[DirectAnswer, ...] = ()
     complete: frozenset[str] = frozenset()
     notes: tuple[Note, ...] = ()
 

@@ -8,7 +8,7 @@ something is then known to be missing, the record is no longer taken as complete
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
@@ -19,12 +19,14 @@ import msgspec
 
 from .dates import When, parse_when
 from .doses import parse_dose
-from .errors import Problem, RecordError
+from .errors import Problem, RecordError, did_you_mean
 from .form import (
+    ANSWERS,
     CLOSABLE,
     SECTIONS,
     UNKNOWN,
     Amount,
+    WrittenAnswer,
     WrittenConsent,
     WrittenEvent,
     WrittenFinding,
@@ -42,9 +44,10 @@ from .form import (
 )
 from .markup import Place, dump, load
 from .quantities import Interval, Scale, UnitError, bound, parse_quantity
-from .record import Dose, Measurement, Note, Record, Statement, Therapy
+from .record import DirectAnswer, Dose, Measurement, Note, Record, Statement, Therapy
 
 if TYPE_CHECKING:
+    from .questions import Test
     from .vocabulary import Quantity, Vocabulary
 
 __all__ = ["WrittenRecord", "build", "dump", "parse", "read", "schema"]
@@ -53,14 +56,18 @@ MOST_PROBLEMS = 100
 """How many problems of one record are reported before reading stops."""
 _LONGEST_NUMBER = 40
 _ANY = Interval(None, None)
+_BLANKS = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
 _LARGEST, _SMALLEST = Fraction(10) ** 18, Fraction(1, 10**18)
 
 Locate = Callable[[Place], int | None]
+Tests = Mapping[str, "Test"]
 _Form = TypeVar("_Form", bound=msgspec.Struct)
 _Item = TypeVar("_Item", Measurement, Statement, Therapy)
 
 
-def read(path: Path | str, vocabulary: Vocabulary, *, text: str | bytes | None = None) -> Record:
+def read(
+    path: Path | str, vocabulary: Vocabulary, *, text: str | bytes | None = None, tests: Tests | None = None
+) -> Record:
     """Return the record in a file; with `text`, that text, and the path only names it. Raises RecordError."""
     path = Path(path)
     if text is None:
@@ -68,10 +75,10 @@ def read(path: Path | str, vocabulary: Vocabulary, *, text: str | bytes | None =
             text = path.read_bytes()
         except OSError as error:
             raise RecordError([Problem(f"cannot be read: {error.strerror or error}", str(path))]) from None
-    return _read(text, vocabulary, str(path), path.stem)
+    return _read(text, vocabulary, str(path), path.stem, tests)
 
 
-def parse(text: str | bytes, vocabulary: Vocabulary, name: str = "record") -> Record:
+def parse(text: str | bytes, vocabulary: Vocabulary, name: str = "record", tests: Tests | None = None) -> Record:
     """Return the record in a YAML or JSON text, by that name where it has none of its own. Raises RecordError.
 
     >>> from pyscreen.vocabulary import Vocabulary
@@ -82,7 +89,7 @@ def parse(text: str | bytes, vocabulary: Vocabulary, name: str = "record") -> Re
     Traceback (most recent call last):
     pyscreen.errors.RecordError: record:1 findings[0].finding: unknown finding 'slee' (did you mean 'sle'?)
     """
-    return _read(text, vocabulary, name, name)
+    return _read(text, vocabulary, name, name, tests)
 
 
 def build(
@@ -93,27 +100,28 @@ def build(
     file: str = "",
     name: str = "record",
     notes: Iterable[Note] = (),
+    tests: Tests | None = None,
 ) -> Record:
     """Return the record that a mapping of the written form says, with further notes. Raises RecordError.
 
     Numbers are best given as the text that was written; a float is taken as the decimal that it shows. `locate` tells
-    the line of a place in the source.
+    the line of a place in the source. Direct answers are checked against `tests`; without them any name is taken.
     """
-    reader = _Reader(vocabulary, locate, file)
+    reader = _Reader(vocabulary, locate, file, tests)
     record = reader.collect(written, name, tuple(notes))
     if reader.problems:
         raise RecordError(reader.problems.values())
     return record
 
 
-def _read(text: str | bytes, vocabulary: Vocabulary, file: str, name: str) -> Record:
+def _read(text: str | bytes, vocabulary: Vocabulary, file: str, name: str, tests: Tests | None) -> Record:
     document = load(text, file)
     if not isinstance(document.value, dict):
         found = "nothing" if document.value is None else named(document.value)
         message = f"expected a record (fields such as birth_date, findings, measurements), found {found}"
         raise RecordError([*document.problems, Problem(message, file, 1)])
     try:
-        record = build(document.value, vocabulary, locate=document.line, file=file, name=name)
+        record = build(document.value, vocabulary, locate=document.line, file=file, name=name, tests=tests)
     except RecordError as error:
         raise RecordError(_in_order([*document.problems, *error.problems])) from None
     if document.problems:
@@ -132,8 +140,9 @@ class _TooMany(Exception):
 class _Reader:
     """Collects the items of one record, and everything that is wrong with it."""
 
-    def __init__(self, vocabulary: Vocabulary, locate: Locate, file: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, locate: Locate, file: str, tests: Tests | None = None) -> None:
         self.vocabulary = vocabulary
+        self.tests = tests
         self.locate = locate
         self.file = file
         self.labels = {kind: vocabulary.labels(kind) for kind in SECTIONS.values()}
@@ -156,9 +165,8 @@ class _Reader:
             return Record(name)
 
     def record(self, written: Mapping[str, object], name: str, notes: tuple[Note, ...]) -> Record:
-        head = fill(
-            WrittenRecord, {field: value for field, value in written.items() if field not in SECTIONS}, (), self.problem
-        )
+        rest = {field: value for field, value in written.items() if field not in SECTIONS and field != ANSWERS}
+        head = fill(WrittenRecord, rest, (), self.problem)
         if head is None:
             return Record(name)
         self.life(head)
@@ -182,6 +190,7 @@ class _Reader:
             procedures=procedures,
             judgements=judgements,
             consents=consents,
+            answers=tuple(self.answers(written.get(ANSWERS))),
             complete=self.complete(head.complete or []),
             notes=(*notes, *self.conflicts),
         )
@@ -384,6 +393,28 @@ class _Reader:
             id=self.text(form.id, (*place, "id")),
         )
 
+    def answers(self, rows: object) -> Iterator[DirectAnswer]:
+        """Yield the answers to tests themselves."""
+        if not isinstance(rows, list | tuple | None):
+            self.problem((ANSWERS,), f"expected a list, found {named(rows)}")
+            return
+        for index, row in enumerate(rows or ()):
+            place = (ANSWERS, index)
+            form = fill(WrittenAnswer, row, place, self.problem)
+            answer = None if form is None else self.answer(form, place)
+            if answer is not None:
+                yield answer
+
+    def answer(self, form: WrittenAnswer, place: Place) -> DirectAnswer | None:
+        test = self.test(form.test, (*place, "test"))
+        by, name = self.text(form.by, (*place, "by")), self.text(form.id, (*place, "id"))
+        when = self.when(form.date, (*place, "date")) or self.day_recorded()
+        if when is not None and when.exact:
+            return DirectAnswer(test, form.answer, when.earliest, by, name)
+        found = f"'{form.date}' is no exact day" if form.date else "the day of the answer is missing"
+        self.problem((*place, "date"), f"{found}; expected one such as 2026-11-20")
+        return None
+
     # ---- names -------------------------------------------------------------------------------------------------------
 
     def concept(self, kind: str, name: str, place: Place) -> None:
@@ -400,6 +431,19 @@ class _Reader:
         else:
             message = f"unknown {kind} {shown(name)}{near(name, known)}"
         self.problem(place, message)
+
+    def test(self, name: str, place: Place) -> str:
+        """Return the id of a test, after a check that a person may answer it directly; blanks between its words do not count."""
+        plain = _BLANKS.sub(lambda found: found[1] or "", name)
+        if self.tests is None:
+            return plain
+        test = self.tests.get(plain)
+        if test is None:
+            self.problem(place, f"unknown test {shown(name)}{did_you_mean(plain, self.tests)}")
+        elif test.selection.kind in ("judgement", "consent"):
+            kind, concept = test.selection.kind, test.selection.concept
+            self.problem(place, f"{shown(name)} asks for {_with_article(kind)}; write {concept} under {kind}s")
+        return plain
 
     def drug(self, form: WrittenTherapy, place: Place) -> None:
         """A course is of one drug; that none was ever taken may be said of a whole class."""

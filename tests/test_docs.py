@@ -208,7 +208,7 @@ def test_every_field_of_a_record_is_documented() -> None:
     schema = form.schema()
     tables = record_tables()
     assert tables.pop("The record") == set(schema["properties"])
-    kinds = {f"Written{kind.capitalize()}": section for section, kind in form.SECTIONS.items()}
+    kinds = {f"Written{kind.capitalize()}": section for section, kind in form.SECTIONS.items()} | {"WrittenAnswer": form.ANSWERS}
     assert set(tables) == set(kinds.values())
     for name, section in kinds.items():
         assert tables[section] == set(schema["$defs"][name]["properties"]), section
