@@ -24,6 +24,7 @@ _Lines = dict[str | int, tuple[int, "_Lines | None"]]
 
 DEPTH = 50
 """How deep lists and mappings may lie in one another."""
+_TOO_DEEP = f"lists and mappings lie more than {DEPTH} deep in one another"
 EXPANDED = 200_000
 """How many parts a text with aliases may have once they are written out."""
 
@@ -126,6 +127,8 @@ def _syntax(error: yaml.YAMLError, text: str, file: str) -> Problem:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
+        if "maximum nesting depth" in said:  # libyaml has a limit of its own, and may meet it before it hands over the first event
+            return Problem(_TOO_DEEP, file, mark.line + 1 if mark else None)
         return Problem(f"not readable as YAML or JSON: {said}", file, mark.line + 1 if mark else None)
     position = getattr(error, "position", None)
     line = text.count("\n", 0, position) + 1 if isinstance(position, int) else None
@@ -205,7 +208,7 @@ class _Builder:
     def open(self, event: yaml.CollectionStartEvent, line: int) -> None:
         self.check_tag(event.tag, line)
         if len(self.frames) == DEPTH:
-            raise self.refusal(f"lists and mappings lie more than {DEPTH} deep in one another", line)
+            raise self.refusal(_TOO_DEEP, line)
         self.frames.append(_Frame({} if isinstance(event, yaml.MappingStartEvent) else [], line, event.anchor))
 
     def close(self) -> None:
