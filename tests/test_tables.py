@@ -1,0 +1,165 @@
+"""Event tables: what is written is read, in whatever form and order it stands; what is wrong is said with table, row and field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from pyscreen.errors import RecordError
+from pyscreen.knowledge import KnowledgeBase
+from pyscreen.markup import load as read_markup
+from pyscreen.population.tables import COLUMNS, Tables, frames_of, is_source, problems_of, read_tables, write_tables
+from pyscreen.written import build
+
+CASES = Path(__file__).parent.parent / "kb" / "trials" / "cd19_autoimmune" / "cases"
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, Mapping[str, Any]]:
+    """The worked cases in the written form, by name."""
+    found = {}
+    for path in sorted(CASES.glob("*.yaml")):
+        value = read_markup(path.read_bytes(), str(path)).value
+        if isinstance(value, dict):
+            name = str(value.get("record") or path.stem)
+            found[name] = {**value, "record": name}
+    assert len(found) > 30
+    return found
+
+
+@pytest.fixture(scope="module")
+def frames(written: dict[str, Mapping[str, Any]]) -> dict[str, pl.DataFrame]:
+    return frames_of(written.values())
+
+
+def shuffled(frames: Mapping[str, pl.DataFrame], seed: int) -> dict[str, pl.DataFrame]:
+    return {name: frame.sample(fraction=1, shuffle=True, seed=seed) for name, frame in frames.items()}
+
+
+def same_records(tables: Tables, written: Mapping[str, Mapping[str, Any]], kb: KnowledgeBase) -> None:
+    seen = []
+    for chunk in tables:
+        for place, name in enumerate(chunk.ids):
+            record = chunk.record(place, kb.vocabulary)
+            other = build(written[name], kb.vocabulary, name=name)
+            for part in ("birth", "sex", "died", "recorded", "complete"):
+                assert getattr(record, part) == getattr(other, part), (name, part)
+            for section in COLUMNS.keys() - {"patients"}:
+                assert sorted(map(repr, getattr(record, section))) == sorted(map(repr, getattr(other, section))), (name, section)
+            seen.append(name)
+    assert sorted(seen) == sorted(written)
+    assert len(seen) == tables.patients
+
+
+@pytest.mark.parametrize("size", [7, 1000])
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_folder_of_tables_holds_the_records(
+    frames: dict[str, pl.DataFrame], written: dict[str, Mapping[str, Any]], kb: KnowledgeBase, tmp_path: Path, ending: str, size: int
+) -> None:
+    write_tables(frames, tmp_path / "source", ending)
+    assert is_source(tmp_path / "source")
+    same_records(read_tables(tmp_path / "source", size, tmp_path / "scratch"), written, kb)
+
+
+@pytest.mark.parametrize("size", [7, 1000])
+def test_tables_need_not_be_in_order(
+    frames: dict[str, pl.DataFrame], written: dict[str, Mapping[str, Any]], kb: KnowledgeBase, tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "source").mkdir()
+    for name, frame in shuffled(frames, 3).items():
+        frame.write_parquet(tmp_path / "source" / f"{name}.parquet", row_group_size=50)
+    same_records(read_tables(tmp_path / "source", size, tmp_path / "scratch"), written, kb)
+
+
+def test_a_database_holds_the_records(
+    frames: dict[str, pl.DataFrame], written: dict[str, Mapping[str, Any]], kb: KnowledgeBase, tmp_path: Path
+) -> None:
+    write_tables(shuffled(frames, 4), tmp_path / "parts")
+    with duckdb.connect(str(tmp_path / "all.duckdb")) as database:
+        for name in frames:
+            database.execute(f"CREATE TABLE {name} AS FROM '{tmp_path}/parts/{name}.parquet'")
+        database.execute("CREATE TABLE something_else (x INTEGER)")
+    assert is_source(tmp_path / "all.duckdb")
+    same_records(read_tables(tmp_path / "all.duckdb", 7, tmp_path / "scratch"), written, kb)
+
+
+def test_frames_in_memory_hold_the_records(
+    frames: dict[str, pl.DataFrame], written: dict[str, Mapping[str, Any]], kb: KnowledgeBase
+) -> None:
+    same_records(read_tables(shuffled(frames, 5), 7), written, kb)
+
+
+def test_numbers_dates_and_lists_may_be_typed_columns(kb: KnowledgeBase) -> None:
+    source = {
+        "patients": pl.DataFrame({"patient": [2, 1], "birth_date": [None, "1980-05"], "complete": ["therapies;sle", None]}),
+        "measurements": pl.DataFrame(
+            {
+                "patient": [1, 1, 2],
+                "quantity": ["platelets", "ana_titre", "platelets"],
+                "value": [22.5, float("nan"), 8.25],
+                "text": [None, "1:80", "<20"],
+                "unit": ["10*9/L", None, "10*9/L"],
+                "date": pl.Series(["2026-05-02", "2026-05-03", None]).str.to_date(),
+            }
+        ),
+        "therapies": pl.DataFrame({"patient": [2], "drug": ["prednisone"], "dose": [30.0], "unit": ["mg/d"], "end": ["ongoing"], "for": ["sle;lupus_nephritis"]}),
+    }
+    (chunk,) = read_tables(source)
+    one, two = (chunk.record(place, kb.vocabulary) for place in (0, 1))
+    assert [item.text for item in one.measurements] == ["22.5 10*9/L", "1:80"]
+    assert str(one.measurements[0].when) == "2026-05-02"
+    assert str(one.birth) == "1980-05"
+    assert [str(item.value) for item in two.measurements] == ["< 20"]
+    assert two.complete == {"therapies", "sle"}
+    assert two.therapies[0].reasons == ("sle", "lupus_nephritis")
+    assert two.therapies[0].ongoing
+
+
+def test_everything_wrong_with_the_tables_is_said_at_once() -> None:
+    source = {
+        "measurments": pl.DataFrame({"patient": ["a"]}),
+        "findings": pl.DataFrame({"patient": ["a"], "findng": ["sle"], "date": [{"x": 1}]}),
+    }
+    with pytest.raises(RecordError) as error:
+        read_tables(source)
+    text = str(error.value)
+    for words in ("no table 'patients'", "did you mean 'measurements'", "did you mean 'finding'", "'finding' is missing", "column 'date' holds"):
+        assert words in text
+
+
+def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
+    assert not is_source(tmp_path)
+    for path in (tmp_path, tmp_path / "nothing", tmp_path / "no.duckdb"):
+        with pytest.raises(RecordError):
+            read_tables(path)
+    (tmp_path / "patients.parquet").write_bytes(b"PAR1 this is none")
+    with pytest.raises(RecordError, match=r"patients\.parquet: cannot be read"):
+        read_tables(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_mistake_is_reported_with_table_row_and_field(kb: KnowledgeBase, tmp_path: Path, ending: str) -> None:
+    choice = Random(1)
+    rows = [(f"p{choice.randrange(100):02}", "platelets", "22 10*9/L") for _ in range(200)]
+    rows[120] = ("p50", "platelts", "22 10*9/L")
+    rows[150] = ("p50", "platelets", "22 mg")
+    (tmp_path / "source").mkdir()
+    measurements = pl.DataFrame(rows, ["patient", "quantity", "value"], orient="row")
+    patients = pl.DataFrame({"patient": [f"p{i:02}" for i in range(100)]})
+    for name, frame in {"patients": patients, "measurements": measurements}.items():
+        getattr(frame, f"write_{ending}")(tmp_path / "source" / f"{name}.{ending}")
+    tables = read_tables(tmp_path / "source", 10, tmp_path / "scratch")
+    for chunk in tables:
+        if "p50" in chunk.ids:
+            with pytest.raises(RecordError) as error:
+                chunk.record(chunk.ids.index("p50"), kb.vocabulary)
+    found = {(problem.line, problem.field): problem for problem in problems_of(error.value, tables, "p50")}
+    assert set(found) == {(121, "quantity"), (151, "value")}
+    assert all(problem.file == str(tmp_path / "source" / f"measurements.{ending}") for problem in found.values())
+    assert "did you mean 'platelets'" in found[121, "quantity"].message
