@@ -46,7 +46,7 @@ def same_records(tables: Tables, written: Mapping[str, Mapping[str, Any]], kb: K
     seen = []
     for chunk in tables:
         for place, name in enumerate(chunk.ids):
-            record = chunk.record(place, kb.vocabulary)
+            record = chunk.record(place, kb)
             other = build(written[name], kb.vocabulary, name=name)
             for part in ("birth", "sex", "died", "recorded", "complete"):
                 assert getattr(record, part) == getattr(other, part), (name, part)
@@ -111,7 +111,7 @@ def test_numbers_dates_and_lists_may_be_typed_columns(kb: KnowledgeBase) -> None
         "therapies": pl.DataFrame({"patient": [2], "drug": ["prednisone"], "dose": [30.0], "unit": ["mg/d"], "end": ["ongoing"], "for": ["sle;lupus_nephritis"]}),
     }
     (chunk,) = read_tables(source)
-    one, two = (chunk.record(place, kb.vocabulary) for place in (0, 1))
+    one, two = (chunk.record(place, kb) for place in (0, 1))
     assert [item.text for item in one.measurements] == ["22.5 10*9/L", "1:80"]
     assert str(one.measurements[0].when) == "2026-05-02"
     assert str(one.birth) == "1980-05"
@@ -158,7 +158,7 @@ def test_a_mistake_is_reported_with_table_row_and_field(kb: KnowledgeBase, tmp_p
     for chunk in tables:
         if "p50" in chunk.ids:
             with pytest.raises(RecordError) as error:
-                chunk.record(chunk.ids.index("p50"), kb.vocabulary)
+                chunk.record(chunk.ids.index("p50"), kb)
     found = {(problem.line, problem.field): problem for problem in problems_of(error.value, tables, "p50")}
     assert set(found) == {(121, "quantity"), (151, "value")}
     assert all(problem.file == str(tmp_path / "source" / f"measurements.{ending}") for problem in found.values())

@@ -20,7 +20,9 @@ import polars as pl
 
 from ..errors import Problem, RecordError, did_you_mean
 from ..form import (
+    ANSWERS,
     SECTIONS,
+    WrittenAnswer,
     WrittenConsent,
     WrittenEvent,
     WrittenFinding,
@@ -30,8 +32,8 @@ from ..form import (
     WrittenRecord,
     WrittenTherapy,
 )
+from ..knowledge import KnowledgeBase
 from ..record import Record
-from ..vocabulary import Vocabulary
 from ..written import build
 
 PATIENT, TEXT = "patient", "text"
@@ -48,6 +50,7 @@ _FORMS: Mapping[str, type[msgspec.Struct]] = {
     "procedures": WrittenProcedure,
     "judgements": WrittenJudgement,
     "consents": WrittenConsent,
+    ANSWERS: WrittenAnswer,
 }
 _OF_THE_PATIENT = ("birth_date", "sex", "died", "recorded", "complete")
 LISTS = ("complete", "for")
@@ -62,11 +65,12 @@ def _columns(section: str) -> tuple[str, ...]:
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "patients": (PATIENT, *_OF_THE_PATIENT),
-    **{section: _columns(section) for section in SECTIONS},
+    **{section: _columns(section) for section in _FORMS},
 }
 """Each table with its columns."""
-CONCEPT: Mapping[str, str] = {section: columns[1] for section, columns in COLUMNS.items() if section in SECTIONS}
+CONCEPT: Mapping[str, str] = {section: columns[1] for section, columns in COLUMNS.items() if section in _FORMS}
 """The column of each table that names what the row is about."""
+assert set(SECTIONS) < set(_FORMS)
 assert set(_OF_THE_PATIENT) <= {found.encode_name for found in msgspec.structs.fields(WrittenRecord)}
 
 Frames = Mapping[str, pl.DataFrame]
@@ -104,9 +108,9 @@ class Chunk:
                 found[name] = rows
         return {"record": self.ids[patient], **found}
 
-    def record(self, patient: int, vocabulary: Vocabulary) -> Record:
-        """Return one patient's record; raises RecordError that says table, row (of that patient) and field."""
-        return build(self.written(patient), vocabulary, name=self.ids[patient])
+    def record(self, patient: int, kb: KnowledgeBase) -> Record:
+        """Return one patient's record; raises RecordError, which `problems_of` places in the tables."""
+        return build(self.written(patient), kb.vocabulary, name=self.ids[patient], tests=kb.tests)
 
 
 def _written(row: Mapping[str, Any]) -> dict[str, object]:
@@ -391,7 +395,7 @@ def frames_of(written: Iterable[Mapping[str, Any]]) -> dict[str, pl.DataFrame]:
     for record in written:
         patient = str(record["record"])
         rows["patients"].append({PATIENT: patient, **{name: record.get(name) for name in _OF_THE_PATIENT}})
-        for section in SECTIONS:
+        for section in _FORMS:
             for item in record.get(section) or ():
                 rows[section].append({PATIENT: patient, **_row(section, item)})
     return {table: pl.DataFrame(_uniform(rows[table], table), _schema(table), orient="row") for table in COLUMNS}
