@@ -326,7 +326,7 @@ def test_an_unknown_cohort_is_refused_with_a_guess(record: Path, command: str) -
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("G99: below_30", "no reading 'G99'"),
+        ("Z99: below_30", "no reading 'Z99'"),
         ("G17: below_3", "did you mean 'below_30'"),
         ("G17: [below_30]", "expected lines such as"),
         ("- G17", "expected lines such as"),

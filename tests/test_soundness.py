@@ -23,7 +23,7 @@ SHARES = (0.02, 0.1, 0.3, 0.6)
 
 @cache
 def records() -> tuple[Record, ...]:
-    return (*worked(), *partial_records(20, seed=5))
+    return (*partial_records(20, seed=5), *worked(derived=False), *worked(derived=True))
 
 
 @cache

@@ -13,6 +13,7 @@ import pytest
 
 from pyscreen import cells
 from pyscreen.dates import When
+from pyscreen.derived import INPUTS
 from pyscreen.engine import Program
 from pyscreen.kleene import status
 from pyscreen.quantities import Interval
@@ -143,7 +144,7 @@ def _with_news(record: Record, random: Random) -> Record:
     vocabulary = knowledge().vocabulary
     known = {item.concept for kind in ("finding", "judgement") for item in record.statements(kind)}
     known |= {value.concept for value in record.measurements} | record.complete
-    leaning = {"egfr", "creatinine", "qtcf", "qt_interval", "heart_rate", "pvr", "mpap", "pawp", "cardiac_output", "weight", "age"}
+    leaning = {"weight", *INPUTS, *(name for names in INPUTS.values() for name in names)}
     pick = random.random()
     if pick < 0.5 and "findings" not in record.complete:
         finding = random.choice(sorted(set(vocabulary.findings) - known))
