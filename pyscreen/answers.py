@@ -23,7 +23,11 @@ from .vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One item of the record that an answer rests on; `note` says why it does not count, where it does not."""
+    """One item of the record that an answer rests on: as it was written, and as it was understood.
+
+    `note` says why it does not count, where it does not; `value` is that of a measurement, in the canonical unit; `present` is
+    false for a statement that something is not so.
+    """
 
     text: str
     when: When | None = None
@@ -31,6 +35,10 @@ class Evidence:
     note: str = ""
     known: When | None = field(default=None, repr=False, compare=False)
     """The day as of which it says so, where it shows another or none."""
+    kind: str = ""
+    concept: str = ""
+    value: Interval | None = None
+    present: bool = True
 
     def __str__(self) -> str:
         said = f"{self.text}, {self.when}" if self.when else self.text
@@ -138,7 +146,13 @@ def _day_of(test: Test, day: date) -> date:
 
 
 def _evidence(items: Iterable[Item]) -> tuple[Evidence, ...]:
-    return tuple(Evidence(item.text, _shown_when(item), item.id, known=_known_when(item)) for item in items)
+    return tuple(
+        Evidence(
+            item.text, _shown_when(item), item.id, known=_known_when(item), kind=item.kind, concept=item.concept, value=item.value,
+            present=item.present,
+        )
+        for item in items
+    )  # fmt: skip
 
 
 def _known_when(item: Item) -> When | None:

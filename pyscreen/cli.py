@@ -156,7 +156,7 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
 def explain(cohort: str, everything: bool, exact: bool, form: str, **source: Any) -> None:
     """Show why: the criteria of a cohort down to the evidence, with their clauses."""
     from . import explain as explanation
-    from . import render
+    from . import exports, render
 
     _, screening = _screening(exact=exact, **source)
     found = explanation.graph(screening, cohort, everything)
@@ -167,7 +167,7 @@ def explain(cohort: str, everything: bool, exact: bool, form: str, **source: Any
     if form == "json":
         click.echo(_json(render.explanation_json(screening, found)))
     else:
-        click.echo({"dot": render.dot, "mermaid": render.mermaid, "graphml": render.graphml}[form](shown), nl=False)
+        click.echo({"dot": exports.dot, "mermaid": exports.mermaid, "graphml": exports.graphml}[form](shown), nl=False)
 
 
 @main.command()
@@ -203,13 +203,15 @@ def facts(**source: Any) -> None:
 
 
 @main.command()
+@click.argument("what", type=click.Choice(["record", "explanation"]), default="record")
 @_with_kb
-def schema(trial: str | None, root: Path | None) -> None:
-    """Print the JSON Schema of a hand-written record, with the concepts of the knowledge base."""
+def schema(what: str, trial: str | None, root: Path | None) -> None:
+    """Print a JSON Schema: of a hand-written record, with the concepts of the knowledge base; or of an explanation graph."""
+    from . import exports
     from .written import schema as build
 
     base = knowledge.load(trial, root)
-    click.echo(_json(build(base.vocabulary, base.answerable)))
+    click.echo(_json(exports.schema() if what == "explanation" else build(base.vocabulary, base.answerable)))
 
 
 @main.group()

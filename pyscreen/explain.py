@@ -1,7 +1,8 @@
 """Why a verdict is what it is: a `networkx.DiGraph` over cohort, criteria and tests, and the questions put to it.
 
 Nodes carry `kind`, `label`, `clauses`, `status`, `effect`, `evidence`, `why`, `source`, `matters` (a score also `points_certain`,
-`points_possible`; what is only presumed not to be so, `presumed`); edges `role`, `clause`, `detail`, `decides`.
+`points_possible`; what is read, `readings`; what is only presumed not to be so, `presumed`); edges `role`, `clause`, `detail`,
+`decides` (an item of a score also `domain`, `weight`). docs/explanation-graph.md has every attribute.
 `status` is met, unmet, unknown (a cohort: eligible, ineligible, undecided). `effect` is on eligibility, not on truth: an exclusion
 that is absent `helps`, one that is present `blocks`, one that is not settled is `open`; `none` is what does not matter to the verdict.
 """
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from .answers import Evidence
 from .kleene import MET, UNKNOWN, UNMET
-from .knowledge import Need
+from .knowledge import Criterion, Need
 from .screening import ELIGIBLE, INELIGIBLE, Inputs, Screening
+from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import networkx as nx
 
 HELPS, BLOCKS, OPEN, NONE = "helps", "blocks", "open", "none"
+MARKS = {HELPS: "+", BLOCKS: "x", OPEN: "?", NONE: "."}
 _FLIPS = ("none_of", "excludes")
 
 
@@ -80,7 +83,7 @@ class _Builder:
             label=criterion.label,
             clauses=list(criterion.clauses),
             status=self.screening.statuses[name],
-            evidence=[evidence_data(e) for e in given.evidence] if given else [],
+            evidence=[evidence_data(e, self.screening.kb.vocabulary) for e in given.evidence] if given else [],
             why=given.why if given and given.truth is None else "",
             source=criterion.source,
             number=criterion.number,
@@ -90,6 +93,8 @@ class _Builder:
         if criterion.kind == "points":
             certain, possible = self.screening.points(name)
             self.graph.nodes[name].update(points_certain=certain, points_possible=possible)
+        if criterion.kind == "by_reading":
+            self.graph.nodes[name]["readings"] = list(self._read(criterion))
         decides = set(self.screening.deciders(name))
         for member in criterion.members:
             if criterion.kind == "by_reading" and not self.everything and not self._chosen(member.detail):
@@ -103,15 +108,44 @@ class _Builder:
                 detail=" ".join(member.detail),
                 decides=member.id in decides,
             )
+            if criterion.kind == "points":
+                self.graph.edges[name, member.id].update(domain=member.detail[0], weight=int(member.detail[1]))
+
+    def _read(self, criterion: Criterion) -> Iterator[dict[str, Any]]:
+        """Yield the readings that a criterion goes by, and how each is read here."""
+        for name in dict.fromkeys(member.detail[0] for member in criterion.members):
+            reading, option = self.screening.kb.readings[name], self.screening.readings[name]
+            words = reading.options[option]
+            yield {"reading": name, "option": option, "text": words, "default": option == reading.default}
 
     def _chosen(self, detail: tuple[str, ...]) -> bool:
         return self.screening.readings[detail[0]] == detail[1]
 
 
-def evidence_data(evidence: Evidence) -> dict[str, str | None]:
-    """Return an item of evidence as data: text, date, source and note."""
-    when = str(evidence.when) if evidence.when else None
-    return {"text": evidence.text, "date": when, "source": evidence.id, "note": evidence.note}
+def evidence_data(evidence: Evidence, vocabulary: Vocabulary) -> dict[str, str | None]:
+    """Return an item that an answer rests on as plain data: as it was written, and its value, unit, date, source and note.
+
+    The value of a measurement is in the canonical unit of its quantity; of a statement it is yes or no.
+    """
+    value, unit = None, None
+    if evidence.value is not None:
+        known = evidence.value.low is not None or evidence.value.high is not None
+        value = str(evidence.value) if known else None
+        unit = vocabulary.quantities[evidence.concept].scale.unit if evidence.concept in vocabulary.quantities else None
+    elif evidence.kind == "sex":
+        value = evidence.concept
+    elif evidence.kind not in ("", "therapy"):
+        value = "yes" if evidence.present else "no"
+    return {
+        "text": evidence.text,
+        "kind": evidence.kind,
+        "concept": evidence.concept,
+        "value": value,
+        "unit": unit,
+        "date": str(evidence.when) if evidence.when else None,
+        "source": evidence.id,
+        "note": evidence.note,
+    }
 
 
 def _mark(found: nx.DiGraph[str], root: str) -> None:
@@ -152,9 +186,11 @@ def effect(status: str, flipped: bool = False) -> str:
 
 def why(found: nx.DiGraph[str]) -> nx.DiGraph[str]:
     """Return the part of an explanation that makes the verdict hold, and nothing else."""
-    kept = [node for node, data in found.nodes(data=True) if data["matters"]]
-    part = found.subgraph(kept).copy()
-    part.remove_edges_from([(a, b) for a, b, data in part.edges(data=True) if not data["decides"]])
+    import networkx as nx
+
+    part: nx.DiGraph[str] = nx.DiGraph(**found.graph)  # built anew: a view of a graph has no order to rely on
+    part.add_nodes_from((node, data) for node, data in found.nodes(data=True) if data["matters"])
+    part.add_edges_from((a, b, data) for a, b, data in found.edges(data=True) if data["decides"] and a in part and b in part)
     return part
 
 
@@ -367,11 +403,3 @@ def _least(ways: Iterable[frozenset[str]], limit: int) -> list[frozenset[str]]:
         if len(kept) >= limit:
             break
     return list(islice(kept, limit))
-
-
-def node_link(found: nx.DiGraph[str]) -> dict[str, Any]:
-    """Return an explanation as node-link JSON data."""
-    import networkx as nx
-
-    data: dict[str, Any] = nx.node_link_data(found, edges="edges")
-    return data

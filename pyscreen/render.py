@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from . import engine
-from .explain import BLOCKS, HELPS, NONE, OPEN, effect, evidence_data
+from .explain import BLOCKS, HELPS, MARKS, NONE, OPEN, effect, evidence_data
 from .knowledge import KnowledgeBase, Need, Reading
 from .screening import ELIGIBLE, Screening, Verdict
 from .whatif import LEVELS, Plan, Step, WhatIf
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .coverage import Coverage
 
 DISCLAIMER = "Decision support for professionals; not a medical device. Check every answer against its source."
-MARKS = {HELPS: "+", BLOCKS: "x", OPEN: "?", NONE: "."}
 _MOST_EVIDENCE = 3
 _MOST_CHILDREN = 14
 
@@ -245,7 +244,7 @@ def _test_json(screening: Screening, test: str) -> dict[str, Any]:
         "label": screening.kb.criteria[test].label,
         "answer": {True: "yes", False: "no", None: "unknown"}[given.truth],
         "why": given.why,
-        "evidence": [evidence_data(e) for e in given.evidence],
+        "evidence": [evidence_data(item, screening.kb.vocabulary) for item in given.evidence],
     }
 
 
@@ -373,13 +372,13 @@ def _role(edge: dict[str, Any]) -> str:
 
 def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, Any]:
     """Return an explanation as node-link data with its blockers and smallest missing sets; see docs/json.md."""
-    from . import explain
+    from . import explain, exports
 
     return {
         **_head("explanation", screening),
         "cohort": found.graph["cohort"],
         "verdict": screening.verdicts[found.graph["cohort"]].status,
-        "graph": explain.node_link(found),
+        "graph": exports.node_link(found),
         "blockers": [
             {"test": b.test, "label": b.label, "contrary": b.contrary, "necessary": b.necessary}
             for b in explain.blockers(found)
@@ -387,89 +386,6 @@ def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, 
         "missing_sets": [sorted(way) for way in explain.missing_sets(screening, found.graph["cohort"])],
         "disclaimer": DISCLAIMER,
     }  # fmt: skip
-
-
-_COLOURS = {HELPS: "#1b7837", BLOCKS: "#b2182b", OPEN: "#8c6d00", NONE: "#777777"}
-
-
-def dot(found: nx.DiGraph[str]) -> str:
-    """Return an explanation in the DOT language of Graphviz, left to right, colour and mark by effect on eligibility."""
-    lines = ["digraph explanation {", '  rankdir=LR; node [shape=box, style=rounded, fontname="Helvetica"];']
-    ids = {name: f"n{i}" for i, name in enumerate(found)}
-    for name, data in found.nodes(data=True):
-        text = _node_text(data)
-        lines.append(f'  {ids[name]} [label="{_dot_text(text)}", color="{_COLOURS[data["effect"]]}"];')
-    for parent, child, data in found.edges(data=True):
-        style = "solid" if data["decides"] else "dotted"
-        lines.append(f'  {ids[parent]} -> {ids[child]} [label="{_dot_text(_edge_text(data))}", style={style}];')
-    return "\n".join([*lines, "}"]) + "\n"
-
-
-def mermaid(found: nx.DiGraph[str]) -> str:
-    """Return an explanation as a Mermaid flowchart."""
-    lines = ["flowchart LR"]
-    ids = {name: f"n{i}" for i, name in enumerate(found)}
-    for name, data in found.nodes(data=True):
-        lines.append(f'  {ids[name]}["{_mermaid_text(_node_text(data))}"]:::{data["effect"]}')
-    for parent, child, data in found.edges(data=True):
-        arrow = "-->" if data["decides"] else "-.->"
-        text = _mermaid_text(_edge_text(data))
-        said = f'|"{text}"|' if text else ""
-        lines.append(f"  {ids[parent]} {arrow}{said} {ids[child]}")
-    lines += [f"  classDef {name} stroke:{colour},stroke-width:2px" for name, colour in _COLOURS.items()]
-    return "\n".join(lines) + "\n"
-
-
-def graphml(found: nx.DiGraph[str]) -> str:
-    """Return an explanation as GraphML; lists are joined into text, since GraphML knows none."""
-    import networkx as nx
-
-    flat = found.copy()
-    for _, data in flat.nodes(data=True):
-        data["clauses"] = " ".join(data["clauses"])
-        data["evidence"] = "; ".join(_evidence_text(item) for item in data.get("evidence", []))
-        for key, value in data.items():
-            data[key] = _xml_text(value) if isinstance(value, str) else value
-    return "\n".join(nx.generate_graphml(flat)) + "\n"
-
-
-def _xml_text(text: str) -> str:
-    """Leave out characters that XML cannot hold."""
-    return "".join(
-        c
-        for c in text
-        if c in "\t\n" or (ord(c) >= 32 and not 0xD800 <= ord(c) < 0xE000 and ord(c) not in (0xFFFE, 0xFFFF))
-    )
-
-
-def _evidence_text(item: dict[str, Any]) -> str:
-    return ", ".join(str(item[key]) for key in ("text", "date", "source", "note") if item[key])
-
-
-def _node_text(data: dict[str, Any]) -> str:
-    evidence = "; ".join(_evidence_text(item) for item in data.get("evidence", [])[:2])
-    parts = [f"{MARKS[data['effect']]} {data['label']}", data["status"], " ".join(data["clauses"]), evidence]
-    return "\n".join(textwrap.fill(" ".join(part.split()), 48) for part in parts if part)
-
-
-def _edge_text(data: dict[str, Any]) -> str:
-    words = {"excludes": "excludes", "none_of": "not", "by_reading": data["detail"], "points": data["detail"]}
-    return str(words.get(data["role"], ""))
-
-
-def _dot_text(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _mermaid_text(text: str) -> str:
-    text = (
-        text.replace("&", "&amp;")
-        .replace('"', "&quot;")
-        .replace("<", "&lt;")
-        .replace(">", "&gt;")
-        .replace("#", "&num;")
-    )
-    return text.replace("\n", "<br/>")
 
 
 # ---- plans -----------------------------------------------------------------------------------------------------------

@@ -41,6 +41,14 @@ def test_the_library_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch)
     assert runner.run(example).failed == 0
 
 
+def test_the_examples_of_the_explanation_graph_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYSCREEN_KB", raising=False)
+    path = ROOT / "docs" / "explanation-graph.md"
+    example = doctest.DocTestParser().get_doctest(path.read_text(encoding="utf-8"), {}, path.name, path.name, 0)
+    assert len(example.examples) >= 8
+    assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example).failed == 0
+
+
 def test_the_commands_of_the_readme_are_one_line_each_on_files_that_exist() -> None:
     screen, test = block("screen"), block("test")
     assert screen.count("\n") == test.count("\n") == 0

@@ -15,7 +15,7 @@ from random import Random
 import networkx as nx
 import pytest
 
-from pyscreen import explain, render
+from pyscreen import explain, exports
 from pyscreen.knowledge import KnowledgeBase
 from pyscreen.screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Inputs, Screener, Screening
 from tests.partial import DAY, partial_records
@@ -162,7 +162,7 @@ def test_missing_sets_are_enough_and_minimal(small: Screener, cohort: str) -> No
 @pytest.mark.parametrize(("number", "cohort"), REAL[::6])
 def test_graphml_holds_the_whole_graph(number: int, cohort: str) -> None:
     found = explain.graph(screenings()[number], cohort)
-    back = nx.read_graphml(BytesIO(render.graphml(found).encode()))
+    back = nx.read_graphml(BytesIO(exports.graphml(found).encode()))
     assert set(back) == set(found)
     assert set(back.edges) == set(found.edges)
     for node, data in found.nodes(data=True):
@@ -178,14 +178,14 @@ def test_node_link_data_give_the_same_graph(number: int, cohort: str) -> None:
     import json
 
     found = explain.graph(screenings()[number], cohort)
-    back = nx.node_link_graph(json.loads(json.dumps(explain.node_link(found))), edges="edges")
+    back = nx.node_link_graph(json.loads(json.dumps(exports.node_link(found))), edges="edges")
     assert nx.utils.graphs_equal(found, back)
 
 
 @pytest.mark.parametrize(("number", "cohort"), REAL[::6])
 def test_dot_and_mermaid_have_a_line_for_each_node_and_edge(number: int, cohort: str) -> None:
     found = explain.graph(screenings()[number], cohort)
-    dot, mermaid = render.dot(found), render.mermaid(found)
+    dot, mermaid = exports.dot(found), exports.mermaid(found)
     for text, node, edge in (
         (dot, r'^  (\w+) \[label="(?:[^"\\]|\\.)*", color="[^"]*"\];$', r'^  (\w+) -> (\w+) \[label="(?:[^"\\]|\\.)*", style=\w+\];$'),
         (mermaid, r'^  (\w+)\["[^"]*"\]:::\w+$', r'^  (\w+) (?:-->|-\.->)(?:\|"[^"]*"\|)? (\w+)$'),
@@ -202,10 +202,10 @@ def test_labels_with_quotes_and_brackets_do_not_break_an_export() -> None:
     node = next(iter(n for n in found if n != "sle_itp"))
     nasty = 'a "quoted" <b> \\ label]; & more'
     found.nodes[node]["label"] = nasty
-    back = nx.read_graphml(BytesIO(render.graphml(found).encode()))
+    back = nx.read_graphml(BytesIO(exports.graphml(found).encode()))
     assert back.nodes[node]["label"] == nasty
-    assert len(re.findall(r"^  \w+ \[label=", render.dot(found), re.MULTILINE)) == found.number_of_nodes()
-    assert len(re.findall(r'^  \w+\["[^"]*"\]:::', render.mermaid(found), re.MULTILINE)) == found.number_of_nodes()
+    assert len(re.findall(r"^  \w+ \[label=", exports.dot(found), re.MULTILINE)) == found.number_of_nodes()
+    assert len(re.findall(r'^  \w+\["[^"]*"\]:::', exports.mermaid(found), re.MULTILINE)) == found.number_of_nodes()
 
 
 def test_a_reading_not_chosen_is_shown_only_if_everything_is_asked_for(small: Screener) -> None:

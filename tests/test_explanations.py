@@ -9,7 +9,7 @@ from functools import cache
 import networkx as nx
 import pytest
 
-from pyscreen import explain, render
+from pyscreen import explain, exports, render
 from pyscreen.screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Inputs, Screening
 from tests.partial import DAY, knowledge, partial_records, screener
 
@@ -121,15 +121,15 @@ def _favourable(found: nx.DiGraph, way: frozenset[str]) -> dict[str, bool]:  # t
 def test_the_exports_open_again(number: int, cohort: str) -> None:
     screening = screened(number)
     found = explain.graph(screening, cohort)
-    again = nx.read_graphml(io.BytesIO(render.graphml(found).encode()))
+    again = nx.read_graphml(io.BytesIO(exports.graphml(found).encode()))
     assert set(again.nodes) == set(found.nodes)
     assert set(again.edges) == set(found.edges)
     data = json.loads(json.dumps(render.explanation_json(screening, found)))
     linked = nx.node_link_graph(data["graph"], edges="edges")
     assert dict(linked.nodes(data=True)) == dict(found.nodes(data=True))
     assert {(a, b): d for a, b, d in linked.edges(data=True)} == {(a, b): d for a, b, d in found.edges(data=True)}
-    dot = render.dot(found)
+    dot = exports.dot(found)
     assert dot.count(" -> ") == found.number_of_edges()
     assert dot.count("{") == dot.count("}")
-    mermaid = render.mermaid(found).splitlines()
+    mermaid = exports.mermaid(found).splitlines()
     assert sum("-->" in line or "-.->" in line for line in mermaid) == found.number_of_edges()

@@ -29,6 +29,7 @@ LAYERS = [
     {"kleene", "sources"},
     {"screening"},
     {"explain", "whatif", "checking", "describe", "words", "document", "coverage"},
+    {"exports"},
     {"render"},
     {"cli"},
 ]
