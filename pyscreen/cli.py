@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -212,6 +213,32 @@ def schema(what: str, trial: str | None, root: Path | None) -> None:
 
     base = knowledge.load(trial, root)
     click.echo(_json(exports.schema() if what == "explanation" else build(base.vocabulary, base.answerable)))
+
+
+@main.command()
+@_with_kb
+@click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date that it is for (default: today).")
+@click.option("-o", "--output", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="A new folder.")
+@click.option("--patients", metavar="N", required=True, type=click.IntRange(1, 99_999_999), help="How many patients.")
+@click.option("--seed", metavar="S", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other patients.")
+def generate(output: Path, patients: int, seed: int, day: date | None, trial: str | None, root: Path | None) -> None:
+    """Invent patients over the trial's vocabulary, many near the bounds of its tests, as event tables."""
+    with _batch():
+        from .population.exports import write_parts
+        from .population.invented import generate as invent
+
+    parts = invent(knowledge.load(trial, root), patients, seed=seed, day=day or date.today())
+    click.echo(f"{write_parts(parts, output):,} patients in {output}")
+
+
+@contextmanager
+def _batch() -> Iterator[None]:
+    """Import what only whole populations need, and say how to install it where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"{error.name} is not installed; whole populations need: pip install 'pyscreen[batch]'"
+        raise RequestError([Problem(message)]) from None
 
 
 @main.group()

@@ -17,6 +17,7 @@ from pyscreen import knowledge
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pyscreen"
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
+POPULATION = sorted(path.stem for path in (PACKAGE / "population").glob("*.py") if not path.stem.startswith("__"))
 
 LAYERS = [
     {"errors", "truth"},
@@ -123,13 +124,31 @@ def test_every_module_has_its_layer() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_knows_only_what_is_below_it(module: str) -> None:
     level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    level["population"] = level["cli"]
     for name, for_types in imports(module):
         if name.startswith(".") and not for_types:
             assert level[name[1:].split(".")[0]] <= level[module], f"{module} imports {name}"
 
 
+@pytest.mark.parametrize("module", POPULATION)
+def test_what_is_of_populations_knows_neither_how_it_is_shown_nor_the_command_line(module: str) -> None:
+    known = {name[2:].split(".")[0] for name, _ in imports(f"population/{module}") if name.startswith("..")}
+    assert known <= set(MODULES) - {"cli", "render"}
+
+
+def test_populations_are_imported_where_they_are_asked_for() -> None:
+    """At the top of no module, since they need what a single record does not."""
+    for module in MODULES:
+        tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+        top = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom) and node.level]
+        assert not [name for name in top if name.startswith("population")], module
+
+
 def test_no_two_modules_know_each_other() -> None:
-    known = {m: {name[1:] for name, for_types in imports(m) if name.startswith(".") and not for_types} for m in MODULES}
+    known = {
+        m: {name[1:] for name, for_types in imports(m) if name.startswith(".") and not for_types and name[1:] in MODULES}
+        for m in MODULES
+    }
     below: dict[str, set[str]] = {}
 
     def reach(module: str) -> set[str]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ..coverage import cases, record_of
-from ..dates import When
+from ..dates import Duration, When, shift
 from ..errors import KnowledgeBaseError, PyscreenError
 from ..form import SECTIONS
 from ..knowledge import KnowledgeBase
@@ -63,6 +63,8 @@ class _Drawer:
         everyone = {kind: draws[0] for kind, draws in self.draws.items()}
         self.quantities = Quantities(self.concepts["measurement"], kb.vocabulary, self.bounds, everyone["measurement"])
         self.courses = Courses(self.concepts["therapy"], kb.vocabulary, self.bounds, everyone["therapy"], profile.routes)
+        years = [Duration(int(years), "a") for years in self.bounds.values.get("age", ()) if years == int(years)]
+        self.birthdays = np.array([(day - shift(day, age, -1)).days for age in years], dtype=np.int64)
         self.windows = {kind: self._edges(kind) for kind in KINDS}
         self.worked = _Worked(kb, self.concepts, self.courses)
 
@@ -115,9 +117,9 @@ class _Drawer:
         number, profile = len(like), self.profile
         youngest, oldest = profile.age
         age = rng.uniform(youngest * 365.25, oldest * 365.25, number).astype(np.int64)
-        birthdays = np.array([round(bound * 365.25) for bound in self.bounds.values.get("age", ())], dtype=np.int64)
-        near = rng.random(number) < profile.near if len(birthdays) else np.zeros(number, dtype=np.bool_)
-        age[near] = self._birthdays(rng, int(near.sum()))
+        if len(self.birthdays):
+            near = rng.random(number) < profile.near
+            age = np.where(near, rng.choice(self.birthdays, number) + rng.integers(-1, 2, number), age)
         sex = np.where(rng.random(number) < profile.female, 0, 1)
         sex[rng.random(number) < profile.unsexed] = 2
         recorded = rng.integers(0, 15, number)
@@ -133,15 +135,6 @@ class _Drawer:
             "complete": marked(complete, number),
         }
         return pl.DataFrame(columns), age
-
-    def _birthdays(self, rng: np.random.Generator, number: int) -> Ints:
-        """Return ages in days at a birthday on which some answer changes, the day before and the day after."""
-        screening = np.datetime64(self.day, "D")
-        year = screening.astype("datetime64[Y]")
-        within = (screening - year.astype("datetime64[D]")).astype(np.int64)
-        bound = np.array(self.bounds.values["age"])[rng.integers(0, len(self.bounds.values["age"]), number)]
-        born = (year - bound.astype("timedelta64[Y]")).astype("datetime64[D]") + within
-        return np.asarray((screening - born).astype(np.int64) + rng.integers(-1, 2, number))
 
     # dates
 
@@ -359,17 +352,20 @@ class _Worked:
         self.methods = sorted(kb.vocabulary.methods)
         self.courses = courses
         try:
-            found = [(record_of(case, kb), case.day) for case in cases(kb)]
+            worked = cases(kb)
+            found = [(record_of(case, kb), case.day) for case in worked]
         except PyscreenError as error:
             raise KnowledgeBaseError(error.problems) from None
+        self.written = sum(not case.way for case in worked)
         self.records = found
         self.number = len(found)
         self.place = {kind: {name: number for number, name in enumerate(names)} for kind, names in concepts.items()}
         self.drafts = {kind: self._draft(kind) for kind in KINDS}
 
     def some(self, rng: np.random.Generator, number: int) -> Ints:
-        """Return a record for each patient; -1 where there is none."""
-        return rng.integers(0, self.number, number) if self.number else np.full(number, -1)
+        """Return a record for each patient, every second time one that is written out; -1 where there is none."""
+        last = np.where(rng.random(number) < 0.5, self.written, self.number)
+        return np.asarray((rng.random(number) * last).astype(np.int64)) if self.number else np.full(number, -1)
 
     def persons(self, rng: np.random.Generator, like: Ints, age: Ints, sex: Ints, complete: dict[str, Flags]) -> None:
         """Give each patient the age (give or take 2 years), the sex and the completeness of the record that it is like."""
