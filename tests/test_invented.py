@@ -34,7 +34,7 @@ def trial(request: pytest.FixtureRequest) -> KnowledgeBase:
 @pytest.fixture(scope="module")
 def tables(trial: KnowledgeBase, tmp_path_factory: pytest.TempPathFactory) -> Tables:
     folder = tmp_path_factory.mktemp("invented") / trial.main.parent.name
-    assert write_parts(generate(trial, 150, seed=5, day=DAY), folder) == 150
+    assert write_parts(generate(trial, 240, seed=5, day=DAY), folder) == 240
     return read_tables(folder)
 
 
@@ -83,7 +83,7 @@ def test_some_patients_are_eligible_and_many_are_open(tables: Tables, trial: Kno
     screener = Screener(trial)
     seen: Counter[str] = Counter()
     for chunk in tables:
-        for place in range(0, len(chunk.ids), 2):
+        for place in range(0, len(chunk.ids), 3):
             seen.update(verdict.status for verdict in screener.screen(chunk.record(place, trial), DAY).verdicts.values())
     assert seen["eligible"]
     assert seen["ineligible"]
