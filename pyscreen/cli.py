@@ -115,6 +115,17 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 
+def _write(text: str, output: Path | None) -> None:
+    """Print a text, or write it to a file."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(output))]) from None
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version(), prog_name="pyscreen")
 def main() -> None:
@@ -325,14 +336,19 @@ def kb_document(form: str, output: Path | None, trial: str | None, root: Path | 
     from . import document
 
     base = knowledge.load(trial, root)
-    text = document.page(base) if form == "html" else document.markdown(base)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(output))]) from None
+    _write(document.page(base) if form == "html" else document.markdown(base), output)
+
+
+@kb.command("export")
+@click.option("--schema", "as_schema", is_flag=True, help="The JSON Schema of it instead.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write (default: print).")
+@_with_kb
+def kb_export(as_schema: bool, output: Path | None, trial: str | None, root: Path | None) -> None:
+    """Write a trial with its criteria, typed tests and vocabulary as JSON, for programs that decide by them."""
+    from . import interchange
+
+    found = interchange.schema() if as_schema else interchange.export(knowledge.load(trial, root))
+    _write(_json(found) + "\n", output)
 
 
 @kb.command("coverage")

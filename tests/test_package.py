@@ -30,7 +30,7 @@ LAYERS = [
     {"kleene", "sources"},
     {"screening"},
     {"explain", "whatif", "checking", "describe", "words", "document", "coverage"},
-    {"exports"},
+    {"exports", "interchange"},
     {"render"},
     {"cli"},
 ]
