@@ -174,9 +174,7 @@ def _some(patient: Patient, test: Test) -> Answer:
     if yes:
         return Answer(test.id, True, _evidence(yes))
     if test.selection.kind == "sex":
-        return Answer(
-            test.id, False if matched else None, _evidence(i for i, _, _ in matched), _missing(patient, test, matched)
-        )
+        return Answer(test.id, False if matched else None, _evidence(i for i, _, _ in matched), "" if matched else "not recorded")
     open_items = [(item, doubts) for item, truth, doubts in matched if truth is None and item.present]
     if open_items:
         why = "; ".join(dict.fromkeys(doubt for _, doubts in open_items for doubt in doubts))
