@@ -115,13 +115,20 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 
-def _write(text: str, output: Path | None) -> None:
-    """Print a text, or write it to a file."""
+def _with_output(command: _Command) -> _Command:
+    return click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
+                        help="The file to write (default: print).")(command)  # fmt: skip
+
+
+def _write(data: str | bytes, output: Path | None) -> None:
+    """Write a whole answer to a file, or print it; raises RequestError where it cannot be written."""
     if output is None:
-        click.echo(text, nl=False)
+        if isinstance(data, bytes) and b"\0" in data and sys.stdout.isatty():
+            raise RequestError("a picture is nothing to print on a terminal; name a file with --output")
+        click.echo(data, nl=False)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_bytes(data if isinstance(data, bytes) else data.encode())
     except OSError as error:
         raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(output))]) from None
 
@@ -161,25 +168,30 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "dot", "mermaid", "graphml"]),
+    type=click.Choice(["text", "json", "svg", "png", "dot", "mermaid", "graphml"]),
     default="text",
     show_default=True,
 )
-def explain(cohort: str, everything: bool, exact: bool, form: str, **source: Any) -> None:
+@_with_output
+def explain(
+    cohort: str, everything: bool, exact: bool, form: str, output: Path | None, **source: Any
+) -> None:
     """Show why: the criteria of a cohort down to the evidence, with their clauses."""
+    from . import drawing, exports, render
     from . import explain as explanation
-    from . import exports, render
 
     _, screening = _screening(exact=exact, **source)
     found = explanation.graph(screening, cohort, everything)
-    if form == "text":
-        click.echo(render.explanation_text(screening, found, everything, _width()), nl=False)
-        return
     shown = found if everything else explanation.why(found)
-    if form == "json":
-        click.echo(_json(render.explanation_json(screening, found)))
-    else:
-        click.echo({"dot": exports.dot, "mermaid": exports.mermaid, "graphml": exports.graphml}[form](shown), nl=False)
+    match form:
+        case "text":
+            _write(render.explanation_text(screening, found, everything, _width()), output)
+        case "json":
+            _write(_json(render.explanation_json(screening, found)) + "\n", output)
+        case "svg" | "png":
+            _write(drawing.draw(screening, found, form, everything), output)
+        case _:
+            _write({"dot": exports.dot, "mermaid": exports.mermaid, "graphml": exports.graphml}[form](shown), output)
 
 
 @main.command()
@@ -329,7 +341,7 @@ def kb_readings(form: str, trial: str | None, root: Path | None) -> None:
 
 @kb.command("document")
 @click.option("--format", "form", type=click.Choice(["markdown", "html"]), default="markdown", show_default=True)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write (default: print).")
+@_with_output
 @_with_kb
 def kb_document(form: str, output: Path | None, trial: str | None, root: Path | None) -> None:
     """Write what a trial asks as a document for clinicians to review."""
@@ -341,7 +353,7 @@ def kb_document(form: str, output: Path | None, trial: str | None, root: Path | 
 
 @kb.command("export")
 @click.option("--schema", "as_schema", is_flag=True, help="The JSON Schema of it instead.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write (default: print).")
+@_with_output
 @_with_kb
 def kb_export(as_schema: bool, output: Path | None, trial: str | None, root: Path | None) -> None:
     """Write a trial with its criteria, typed tests and vocabulary as JSON, for programs that decide by them."""

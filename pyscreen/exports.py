@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from .explain import BLOCKS, HELPS, MARKS, NONE, OPEN
+from .outline import evidence_line
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -134,14 +135,8 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
-def evidence_text(item: dict[str, Any]) -> str:
-    """Return an item of evidence in a line: as it was written, its date, its source, and why it does not count."""
-    said = ", ".join(str(item[key]) for key in ("text", "date", "source") if item[key])
-    return f"{said} - {item['note']}" if item["note"] else said
-
-
 def _node_text(data: dict[str, Any]) -> str:
-    evidence = "; ".join(evidence_text(item) for item in data.get("evidence", [])[:2])
+    evidence = "; ".join(evidence_line(item) for item in data.get("evidence", [])[:2])
     parts = [f"{MARKS[data['effect']]} {data['label']}", data["status"], " ".join(data["clauses"]), evidence]
     return "\n".join(textwrap.fill(" ".join(plain(part).split()), 48) for part in parts if part)
 

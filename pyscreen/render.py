@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from . import engine
-from .explain import BLOCKS, HELPS, MARKS, NONE, OPEN, effect, evidence_data
+from .explain import BLOCKS, MARKS, OPEN, effect, evidence_data
 from .knowledge import KnowledgeBase, Need, Reading
+from .outline import Entry, evidence_line, outline, short, tally
 from .screening import ELIGIBLE, Screening, Verdict
 from .whatif import LEVELS, Plan, Step, WhatIf
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 DISCLAIMER = "Decision support for professionals; not a medical device. Check every answer against its source."
 _MOST_EVIDENCE = 3
-_MOST_CHILDREN = 14
 
 
 def version() -> str:
@@ -108,7 +107,7 @@ def _grounds(screening: Screening, criterion: str) -> Iterator[str]:
             shown = "; ".join(map(str, given.evidence[:_MOST_EVIDENCE]))
             said[f"{shown} - {given.why}" if given.why else shown] = None
         else:
-            label = _SUFFIX.sub("", screening.kb.criteria[test].label)
+            label = short(screening.kb.criteria[test].label)
             unsaid[label if given.why in ("", "not recorded") else f"{label} ({given.why})"] = None
     yield from list(said)[:_MOST_EVIDENCE]
     yield from _scores(screening, criterion)
@@ -117,9 +116,6 @@ def _grounds(screening: Screening, criterion: str) -> Iterator[str]:
     elif unsaid:
         more = f" and {len(unsaid) - 2} more" if len(unsaid) > 2 else ""
         yield f"not recorded: {'; '.join(list(unsaid)[:2])}{more}"
-
-
-_SUFFIX = re.compile(r" \((no older than [^()]*|of any age)\)$")
 
 
 def _scores(screening: Screening, criterion: str) -> Iterator[str]:
@@ -262,15 +258,13 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
     page.line(
         f"{screening.record.id}, {screening.day}: {verdict.cohort.code} {verdict.cohort.label} - {_status(verdict)}"
     )
-    tree = _Tree(screening, found, everything, page)
-    for role, title in (("requires", "Requirements"), ("excludes", "Exclusions (absent is good)")):
-        edges = [(child, data) for _, child, data in found.out_edges(root, data=True) if data["role"] == role]
-        shown = [(child, data) for child, data in edges if everything or data["decides"]]
-        if shown:
+    tree = _Tree(page)
+    for part in outline(screening, found, everything):
+        if part.entries:
             page.line()
-            page.line(f"{title}: {tree.tally(edges, role)}")
-        for child, data in shown:
-            tree.node(child, role == "excludes", 1, data["clause"])
+            page.line(f"{'Exclusions (absent is good)' if part.excludes else 'Requirements'}: {tally(part)}")
+        for entry in part.entries:
+            tree.write(entry, 1)
     page.line()
     page.line("+ helps   x blocks   ? open   . does not matter")
     page.item("", DISCLAIMER)
@@ -278,96 +272,31 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
 
 
 class _Tree:
-    def __init__(self, screening: Screening, found: nx.DiGraph[str], everything: bool, page: _Page) -> None:
-        self.screening = screening
-        self.found = found
-        self.everything = everything
+    """Writes the entries of an outline, each under its parent."""
+
+    def __init__(self, page: _Page) -> None:
         self.page = page
-        self.shown: set[str] = set()
 
-    def tally(self, edges: list[tuple[str, dict[str, Any]]], role: str) -> str:
-        counts = {HELPS: 0, BLOCKS: 0, OPEN: 0}
-        for child, _ in edges:
-            counts[effect(self.found.nodes[child]["status"], role == "excludes")] += 1
-        words = {HELPS: "in order", BLOCKS: "against", OPEN: "open"}
-        return ", ".join(f"{count} {words[name]}" for name, count in counts.items() if count)
-
-    def node(self, name: str, flipped: bool, depth: int, clause: str, prefix: str = "") -> None:
-        data = self.found.nodes[name]
-        label, target, readings = self._unfolded(name)
-        shown = self.found.nodes[target]
+    def write(self, entry: Entry, depth: int) -> None:
         indent = "  " * depth
-        mark = MARKS[effect(data["status"], flipped)] if data["matters"] else MARKS[NONE]
-        tags = [clause or " ".join(data["clauses"]), *readings]
-        tag = "".join(f" [{text}]" for text in tags if text)
-        seen = target in self.shown and bool(self.found.out_degree(target))
-        rest = " (see above)" if seen else self._missing(shown)
-        self.page.item(f"{indent}{mark} ", f"{prefix}{label}{tag}{rest}", extra=2)
-        self._evidence(shown, depth)
-        self.shown.add(target)
-        if not seen:
-            self._children(target, flipped, depth)
+        tags = "".join(f" [{text}]" for text in (" ".join(entry.clauses), *entry.readings) if text)
+        rest = " (see above)" if entry.again else f" - {entry.missing}" if entry.missing else ""
+        self.page.item(f"{indent}{MARKS[entry.effect]} ", f"{entry.prefix}{entry.label}{tags}{rest}", extra=2)
+        self._evidence(entry, f"{indent}    ")
+        for child in entry.children:
+            self.write(child, depth + 1)
+        if entry.more:
+            self.page.line(f"{indent}  ... and {entry.more} more like these (--all shows them)")
 
-    def _unfolded(self, name: str) -> tuple[str, str, list[str]]:
-        """Go through readings to what was read, and say by which options."""
-        label = self.found.nodes[name]["label"]
-        readings = []
-        while self.found.nodes[name]["kind"] == "by_reading":
-            chosen = self._chosen(name)
-            if chosen is None:
-                break
-            name, reading, option = chosen
-            readings.append(f"{reading}: {self.screening.kb.readings[reading].options[option]}")
-            below = self.found.nodes[name]["label"]
-            if self.found.nodes[name]["kind"] == "test":
-                label = below if below.startswith(label) else f"{label}: {below}"
-        return label, name, readings
-
-    def _chosen(self, name: str) -> tuple[str, str, str] | None:
-        for _, child, edge in self.found.out_edges(name, data=True):
-            reading, option = edge["detail"].split(" ", 1)
-            if self.screening.readings[reading] == option:
-                return child, reading, option
-        return None
-
-    def _missing(self, data: dict[str, Any]) -> str:
-        """Say behind a label what is missing, where there is no evidence to say it under."""
-        if data.get("presumed"):
-            return " - presumed: the record does not say so"
-        return f" - {data['why']}" if data.get("why") and not data["evidence"] else ""
-
-    def _evidence(self, data: dict[str, Any], depth: int) -> None:
-        indent = "  " * depth + "    "
-        if data["kind"] == "points":
-            self.page.line(indent + _standing(data["points_certain"], data["points_possible"]))
-        evidence = data.get("evidence", [])
-        for item in evidence[:_MOST_EVIDENCE]:
-            source = f" [{item['source']}]" if item["source"] else ""
-            day = f", {item['date']}" if item["date"] else ""
-            note = f" - {item['note']}" if item["note"] else ""
-            self.page.item(indent, f"{item['text']}{day}{source}{note}")
-        if len(evidence) > _MOST_EVIDENCE:
-            self.page.line(f"{indent}and {len(evidence) - _MOST_EVIDENCE} more")
-        if evidence and data["why"]:
-            self.page.item(indent, f"unknown: {data['why']}")
-
-    def _children(self, name: str, flipped: bool, depth: int) -> None:
-        edges = [(c, e) for _, c, e in self.found.out_edges(name, data=True) if self.everything or e["decides"]]
-        most = len(edges) if self.everything else _MOST_CHILDREN
-        for child, edge in edges[:most]:
-            prefix = _role(edge)
-            self.node(child, flipped is not (edge["role"] == "none_of"), depth + 1, "", prefix)
-        if len(edges) > most:
-            self.page.line("  " * (depth + 1) + f"... and {len(edges) - most} more like these (--all shows them)")
-
-
-def _role(edge: dict[str, Any]) -> str:
-    if edge["role"] == "none_of":
-        return "not: "
-    if edge["role"] == "points":
-        domain, weight = edge["detail"].rsplit(" ", 1)
-        return f"{weight} points ({domain.replace('_', ' ')}): "
-    return ""
+    def _evidence(self, entry: Entry, indent: str) -> None:
+        if entry.standing:
+            self.page.line(indent + _standing(*entry.standing))
+        for item in entry.evidence[:_MOST_EVIDENCE]:
+            self.page.item(indent, evidence_line(item))
+        if len(entry.evidence) > _MOST_EVIDENCE:
+            self.page.line(f"{indent}and {len(entry.evidence) - _MOST_EVIDENCE} more")
+        if entry.evidence and entry.why:
+            self.page.item(indent, f"unknown: {entry.why}")
 
 
 def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, Any]:
@@ -420,7 +349,7 @@ def _plan(page: _Page, screening: Screening, plan: Plan, number: int, of: int) -
     for step in plan.steps:
         page.item("    - ", f"{step.label} ({LEVELS[step.level]})")
         for aim in step.aims:
-            label = _SUFFIX.sub("", aim.label)
+            label = short(aim.label)
             page.item("        ", f"{label}: {'yes' if aim.yes else 'no'} [{', '.join(aim.clauses)}]", extra=2)
 
 
