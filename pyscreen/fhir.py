@@ -12,12 +12,12 @@ in a way that cannot be read becomes a note and not a fact.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import ChainMap, Counter
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .codebook import (
     ROUTE_WORDS,
@@ -76,7 +76,7 @@ from .resources import (
 if TYPE_CHECKING:
     from .vocabulary import Vocabulary
 
-__all__ = ["looks_like_fhir", "patients", "read"]
+__all__ = ["looks_like_fhir", "patients", "read", "read_resources"]
 
 Item = dict[str, Any]
 SECTION_OF = {kind: section for section, kind in SECTIONS.items()}
@@ -128,14 +128,25 @@ def read(
     `patient` chooses by id where the file holds several. Raises RecordError with every problem: what is no FHIR,
     numbers and dates that are malformed, more than one patient.
     """
-    reader = _Reader(decode_file(data, name), vocabulary)
+    reader = _Reader(decode_file(data, name), Codebook(vocabulary))
     reader.choose(patient)
     reader.stamp()
-    for found in reader.file.found:
-        reader.read(found)
-    if reader.file.problems:
-        raise RecordError(reader.file.problems)
+    reader.read_all()
     return reader.written(), reader.notes()
+
+
+def read_resources(
+    file: File, codebook: Codebook, shared: Mapping[str, Found], recorded: str | None
+) -> tuple[dict[str, Any], Counter[tuple[str, str]]]:
+    """Return the record of the one patient whose resources a file holds, and kind and words of what was not used, counted.
+
+    `shared` are resources by `Type/id` that many patients refer to; `recorded` is the day of the record. Raises RecordError.
+    """
+    reader = _Reader(file, codebook, shared)
+    reader.choose(None)
+    reader.record["recorded"] = recorded
+    reader.read_all()
+    return reader.written(), reader.tally
 
 
 # --- dates ---
@@ -169,17 +180,18 @@ class Course:
 
 
 class _Reader:
-    def __init__(self, file: File, vocabulary: Vocabulary) -> None:
+    def __init__(self, file: File, codebook: Codebook, shared: Mapping[str, Found] | None = None) -> None:
         self.file = file
-        self.vocabulary = vocabulary
-        self.codebook = Codebook(vocabulary)
+        self.vocabulary = codebook.vocabulary
+        self.codebook = codebook
         self.patient: Found | None = None
         self.names: set[str] = set()
         self.record: Item = {}
         self.items: dict[str, list[Item]] = {section: [] for section in SECTIONS}
         self.tally: Counter[tuple[str, str]] = Counter()
         self.where: dict[tuple[str, str], str | None] = {}
-        self.index = {key: found for found in file.found for key in (found.name, found.url) if key}
+        own = {key: found for found in file.found for key in (found.name, found.url) if key}
+        self.index: Mapping[str, Found] = ChainMap(own, cast(MutableMapping[str, Found], shared or {}))
 
     # what was read, and what was not
 
@@ -298,6 +310,13 @@ class _Reader:
             self.add("event", "death", {"happened": True}, found.name)
         elif patient.deceased_boolean:
             self.note("ignored", "the patient is recorded as dead; the date is not known", found)
+
+    def read_all(self) -> None:
+        """Read every resource. Raises RecordError with every problem."""
+        for found in self.file.found:
+            self.read(found)
+        if self.file.problems:
+            raise RecordError(self.file.problems)
 
     def read(self, found: Found) -> None:
         """Read one resource, if it is the patient's and may be read."""
