@@ -21,6 +21,8 @@ from .screening import Screener, Screening
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 ROBUST = "robust"
+SHOWN = 20
+"""How many remarks on a source are shown; all are in its report."""
 EXIT = {RequestError: 2, RecordError: 4, KnowledgeBaseError: 5}
 
 
@@ -244,14 +246,39 @@ def schema(what: str, trial: str | None, root: Path | None) -> None:
 @click.option("-o", "--output", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="A new folder.")
 @click.option("--patients", metavar="N", required=True, type=click.IntRange(1, 99_999_999), help="How many patients.")
 @click.option("--seed", metavar="S", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other patients.")
-def generate(output: Path, patients: int, seed: int, day: date | None, trial: str | None, root: Path | None) -> None:
-    """Invent patients over the trial's vocabulary, many near the bounds of its tests, as event tables."""
+@click.option("--as", "form", type=click.Choice(["tables", "fhir"]), default="tables", show_default=True,
+              help="Event tables, or a FHIR R4 bulk export.")  # fmt: skip
+def generate(
+    output: Path, patients: int, seed: int, form: str, day: date | None, trial: str | None, root: Path | None
+) -> None:
+    """Invent patients over the trial's vocabulary, many near the bounds of its tests."""
     with _batch():
-        from .population.exports import write_parts
-        from .population.invented import generate as invent
+        from .population.conversion import write
 
-    parts = invent(knowledge.load(trial, root), patients, seed=seed, day=day or date.today())
-    click.echo(f"{write_parts(parts, output):,} patients in {output}")
+    base, day = knowledge.load(trial, root), day or date.today()
+    unsaid = write(base, output, patients=patients, seed=seed, day=day, form=form)
+    click.echo(f"{patients:,} patients in {output}")
+    for what, number in sorted(unsaid.items()):
+        click.echo(f"left out, since {form} cannot say it: {what}, {number:,} times", err=True)
+
+
+@main.command()
+@_with_kb
+@click.argument("source", metavar="SOURCE")
+@click.option("-o", "--output", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="A new folder.")
+def convert(source: str, output: Path, trial: str | None, root: Path | None) -> None:
+    """Turn a FHIR R4 bulk export (a folder of NDJSON) into event tables; what is not used is counted in reading.json."""
+    with _batch():
+        from .population.conversion import REPORT
+        from .population.conversion import convert as turn
+
+    patients, reading = turn(source, output, knowledge.load(trial, root))
+    click.echo(f"{patients:,} patients in {output}; {reading.number_aside:,} set aside, {reading.number_lost:,} lines lost")
+    lines = list(reading.lines())
+    for line in lines[:SHOWN]:
+        click.echo(_printable(line), err=True)
+    if len(lines) > SHOWN:
+        click.echo(f"{len(lines) - SHOWN:,} more in {output / REPORT}", err=True)
 
 
 @contextmanager

@@ -12,10 +12,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from pyscreen.cli import main
 from pyscreen.codebook import Codebook
 from pyscreen.errors import RequestError
 from pyscreen.knowledge import KnowledgeBase
+from pyscreen.population.exports import write_parts
 from pyscreen.population.fhir_reader import is_bulk, read_bulk
 from pyscreen.population.fhir_writer import Codes, said, write_fhir
 from pyscreen.population.invented import generate
@@ -193,3 +196,48 @@ def test_what_is_a_bulk_export(tmp_path: Path) -> None:
 def test_an_export_overwrites_nothing(kb: KnowledgeBase, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="exists already"):
         write_fhir([], tmp_path, kb.vocabulary, DAY)
+
+
+# ---- the commands ----------------------------------------------------------------------------------------------------
+
+
+def run(*words: str | Path) -> tuple[int, str]:
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    return done.exit_code, done.output
+
+
+def test_a_population_goes_out_as_fhir_and_comes_back(tmp_path: Path) -> None:
+    code, output = run("generate", "-o", tmp_path / "export", "--patients", "20", "--as", "fhir", "--on", "2026-11-22")
+    assert code == 0
+    assert "left out, since fhir cannot say it: measurements: method" in output
+    code, output = run("convert", tmp_path / "export", "-o", tmp_path / "tables")
+    assert code == 0
+    assert "20 patients" in output
+    assert read_tables(tmp_path / "tables").patients == 20
+    report = json.loads((tmp_path / "tables" / "reading.json").read_text())
+    assert report["patients"] == 20
+    assert report["set_aside"] == 0
+
+
+@pytest.mark.parametrize("source", ["nowhere", "empty"])
+def test_what_is_no_source_is_told(tmp_path: Path, source: str) -> None:
+    (tmp_path / "empty").mkdir()
+    code, output = run("convert", tmp_path / source, "-o", tmp_path / "tables")
+    assert code == 4
+    assert source in output
+    assert not (tmp_path / "tables").exists()
+
+
+def test_who_is_set_aside_is_named(tmp_path: Path) -> None:
+    code, output = run("convert", export(tmp_path / "x", count("a", 30), count("b", 3) | {"status": 5}), "-o", tmp_path / "t")
+    assert code == 0
+    assert "1 patients" in output
+    assert "1 set aside" in output
+    assert "patient b: all.ndjson:2" in output
+
+
+def test_shares_are_put_in_order(kb: KnowledgeBase, folder: Path, tmp_path: Path) -> None:
+    write_parts(read_bulk(folder, kb, Reading(), share=500_000), tmp_path / "t", in_order=False)
+    names = pl.read_parquet(tmp_path / "t" / "measurements.parquet")["patient"].to_list()
+    assert names == sorted(names)
+    assert pl.read_parquet(tmp_path / "t" / "patients.parquet").height == PATIENTS

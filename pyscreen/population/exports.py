@@ -17,8 +17,8 @@ Frames = dict[str, pl.DataFrame]
 ROW_GROUP = 200_000
 
 
-def write_parts(parts: Iterable[Frames], folder: Path | str) -> int:
-    """Write event tables that come in parts, sorted by patient, as one Parquet file a table; return how many patients.
+def write_parts(parts: Iterable[Frames], folder: Path | str, in_order: bool = True) -> int:
+    """Write event tables that come in parts as one Parquet file a table, sorted by patient; return how many patients.
 
     Raises RequestError where the folder exists already, or cannot be written.
     """
@@ -31,8 +31,26 @@ def write_parts(parts: Iterable[Frames], folder: Path | str) -> int:
                 found.setdefault(table, []).append(Path(scratch) / f"{table}-{number:06}.parquet")
                 frame.write_parquet(found[table][-1], compression="lz4")
         for table, files in found.items():
-            pl.scan_parquet(files).sink_parquet(target / f"{table}.parquet", row_group_size=ROW_GROUP)
+            if in_order or len(files) == 1:
+                pl.scan_parquet(files).sink_parquet(target / f"{table}.parquet", row_group_size=ROW_GROUP)
+            else:
+                sort_into(f"read_parquet('{quoted(Path(scratch))}/{table}-*.parquet')", target / f"{table}.parquet", Path(scratch))
     return patients
+
+
+def sort_into(rows: str, target: Path, scratch: Path) -> None:
+    """Write rows that DuckDB can read into a Parquet file, sorted by patient, on disk where memory does not do."""
+    import duckdb
+
+    with duckdb.connect() as database:
+        database.execute("SET memory_limit = '2GB'")
+        database.execute(f"SET temp_directory = '{quoted(scratch)}'")
+        database.execute(f"COPY (FROM {rows} ORDER BY patient) TO '{quoted(target)}' (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP})")
+
+
+def quoted(path: Path) -> str:
+    """Return a path as it stands between single quotes."""
+    return str(path).replace("'", "''")
 
 
 @contextmanager

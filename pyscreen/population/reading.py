@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -45,9 +46,22 @@ class Reading:
             self.problems.append(problem)
 
     def lines(self) -> Iterator[str]:
-        """Yield what there is to say, the most frequent first."""
-        for (kind, message), number in sorted(self.notes.items(), key=lambda item: (-item[1], item[0])):
-            yield f"{kind}: {message}, {number} times" if number > 1 else f"{kind}: {message}"
-        yield from (f"lost: {problem}" for problem in self.problems)
+        """Yield what there is to say: who was set aside, what was lost, then what was not used, the most frequent first."""
         for patient, problems in self.aside.items():
-            yield from (f"set aside: {patient}: {problem}" for problem in problems)
+            yield from (f"set aside: patient {patient}: {problem}" for problem in problems)
+        yield from (f"lost: {problem}" for problem in self.problems)
+        for (kind, message), number in self._by_number():
+            yield f"{kind}: {message}, {number:,} times" if number > 1 else f"{kind}: {message}"
+
+    def _by_number(self) -> list[tuple[tuple[str, str], int]]:
+        return sorted(self.notes.items(), key=lambda item: (-item[1], item[0]))
+
+    def report(self) -> dict[str, Any]:
+        """Return all of it as plain data: numbers, and the first of each."""
+        return {
+            "set_aside": self.number_aside,
+            "lost": self.number_lost,
+            "patients_set_aside": {patient: [str(one) for one in problems] for patient, problems in self.aside.items()},
+            "lines_lost": [str(problem) for problem in self.problems],
+            "notes": [{"kind": kind, "message": message, "count": n} for (kind, message), n in self._by_number()],
+        }
