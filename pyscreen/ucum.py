@@ -20,6 +20,7 @@ from typing import Any
 _NUMBERS = {"_10", "percent", "ppth", "ppm", "ppb", "pptr"}
 _KINDS = {"equivalents", "osmole"}
 _CALENDAR = ("month", "year")
+_INEXACT = "the library knows the factor only inexactly"
 _NUMBER_WITH_POWER = re.compile(r"(?:^|[./(])[0-9]+[+-]")
 
 
@@ -82,7 +83,10 @@ def _sum(quantity: Any) -> _Meaning:
 def _atom(registry: Any, atom: str) -> _Meaning:
     """Return the meaning of one unit of the library, in base units or as a kind of its own."""
     _, name, _ = registry.parse_unit_name(atom)[0]
-    root = registry.Quantity(1, atom).to_root_units()
+    try:
+        root = registry.Quantity(1, atom).to_root_units()
+    except TypeError:  # a logarithm; where NumPy is installed, the library's takes no fractions
+        raise UnknownUnit(_INEXACT) from None
     bases = Counter({base: _whole(power) for base, power in root.unit_items() if base != "radian"})
     if name in _NUMBERS or (bases and not _is_kind(name) and _proportional(registry, atom)):
         return _Meaning(_exact(root.magnitude), bases)
@@ -104,7 +108,7 @@ def _exact(number: object) -> Fraction:
         return Fraction(number)
     if number == 1.0:  # what becomes of an exact 1 in the library's divisions
         return Fraction(1)
-    raise UnknownUnit("the library knows the factor only inexactly")
+    raise UnknownUnit(_INEXACT)
 
 
 def _whole(power: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,31 @@ def test_every_clause_of_the_protocol_is_there() -> None:
     with PROTOCOL.open(encoding="utf-8", newline="") as file:
         written = {row["clause"]: (row["role"], row["cohort"]) for row in csv.DictReader(file, delimiter="\t")}
     assert {clause.id: (clause.role, clause.cohort) for clause in knowledge.load(TRIAL).clauses.values()} == written
+
+
+@pytest.mark.skipif(not PROTOCOL.exists(), reason="the protocol does not lie beside the project")
+def test_every_entry_of_the_register_is_a_reading() -> None:
+    """No surer than the register is, and on the clauses that name the entry there; some are parted, as N14.ldh."""
+    readings = knowledge.load(TRIAL).readings.values()
+    register = dict(_register())
+    assert len(register) > 150
+    for entry, confidence in register.items():
+        found = [reading for reading in readings if reading.id == entry or reading.id.startswith(f"{entry}.")]
+        assert found, entry
+        assert all("LMH".index(reading.confidence[0].upper()) <= max(map("LMH".find, confidence)) for reading in found), entry
+    with PROTOCOL.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            for entry in row["register"].split():
+                named = {clause for reading in readings if reading.id.split(".")[0] == entry for clause in reading.clauses}
+                assert row["clause"] in named, (entry, row["clause"])
+
+
+def _register() -> Iterator[tuple[str, str]]:
+    """Yield the entries of the register, with the letters of their confidence (H, M, L)."""
+    for line in (PROTOCOL.parent / "register.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) > 4 and re.fullmatch(r"[GXAN]\d+[a-z]?", cells[0]):
+            yield cells[0], cells[-1].strip("*").split(".")[0].split(" (")[0]
 
 
 def test_every_clause_fails_alone_and_is_open_alone(rows: dict[str, coverage.Coverage]) -> None:
