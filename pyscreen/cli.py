@@ -220,6 +220,23 @@ def whatif(cohorts: tuple[str, ...], plans: int, form: str, **source: Any) -> No
 
 @main.command()
 @_with_record
+@click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
+@click.option("--plans", default=1, show_default=True, type=click.IntRange(0, 50), help="At most so many plans for each cohort.")
+@click.option("--exact", is_flag=True, help="Decide over the consistent completions what Kleene logic leaves open.")
+@_with_output
+def report(cohorts: tuple[str, ...], plans: int, exact: bool, output: Path | None, **source: Any) -> None:
+    """Write a screening as one HTML page to read, to show and to sign; it needs no network."""
+    from . import report as pages
+    from .whatif import Planner
+
+    screener, screening = _screening(exact=exact, **source)
+    verdicts = [screening.verdict(cohort) for cohort in cohorts] or None
+    planner = Planner(screener) if plans else None
+    _write(pages.page(screening, verdicts, planner, plans), output)
+
+
+@main.command()
+@_with_record
 def facts(**source: Any) -> None:
     """Print the record's answers as facts for stock clingo."""
     from .screening import facts as write

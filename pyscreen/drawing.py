@@ -112,14 +112,14 @@ def _pruned(entry: Entry, depth: int) -> Entry:
     if depth > 1:
         return replace(entry, children=tuple(_pruned(child, depth - 1) for child in entry.children))
     leaves = [below for below in entry.walk() if below is not entry and not below.children]
-    return replace(entry, children=(_one_of(leaves),), more=0) if len(leaves) > 1 else entry
+    return replace(entry, children=(one_of(leaves),), more=0) if len(leaves) > 1 else entry
 
 
 def _absent(entries: tuple[Entry, ...]) -> list[Entry]:
     helping = [entry for entry in entries if entry.effect == HELPS]
     if len(helping) <= _MOST_LEAVES:
         return list(entries)
-    return [*(entry for entry in entries if entry.effect != HELPS), _one_of(helping)]
+    return [*(entry for entry in entries if entry.effect != HELPS), one_of(helping)]
 
 
 def _drawn(entry: Entry) -> Iterator[Entry]:
@@ -135,7 +135,7 @@ def _collapsed(entry: Entry) -> Entry:
     children: list[Entry] = []
     for (_, leaf), alike in groupby(map(_collapsed, entry.children), key=lambda child: (child.effect, _is_leaf(child))):
         group = list(alike)
-        children += [_one_of(group)] if leaf and len(group) > _MOST_LEAVES else group
+        children += [one_of(group)] if leaf and len(group) > _MOST_LEAVES else group
     return _merged(replace(entry, children=tuple(children)))
 
 
@@ -160,9 +160,9 @@ def _merged(entry: Entry) -> Entry:
     return replace(leaf, id=entry.id, label=said, prefix=entry.prefix, clauses=clauses, readings=readings)
 
 
-def _one_of(group: list[Entry]) -> Entry:
-    """Return one entry that stands for many leaves: how many, and their names."""
-    label = f"{len(group)} {_ALIKE[group[0].effect]}"
+def one_of(group: Sequence[Entry], before: str = "") -> Entry:
+    """Return one entry that stands for many with the same effect: how many, and their names."""
+    label = f"{before}{len(group)} {_ALIKE[group[0].effect]}"
     return Entry(group[0].id, label, MANY, group[0].status, group[0].effect, children=tuple(group))
 
 

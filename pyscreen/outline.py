@@ -6,7 +6,7 @@ Text, pages and pictures are written from it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,18 +74,19 @@ def outline(
     found: nx.DiGraph[str],
     everything: bool = False,
     each: bool = False,
-    most: int = MOST_CHILDREN,
+    among: Collection[str] | None = None,
 ) -> list[Part]:
-    """Return an explanation as its requirements and its exclusions.
+    """Return an explanation as its requirements and its exclusions (`among` these criteria).
 
     Only what decides the verdict is shown; with `each`, every requirement and exclusion with what decides its own status; with
-    `everything`, all of the graph. A criterion shows at most so many children, unless everything is asked for.
+    `everything`, all of the graph. A criterion shows at most `MOST_CHILDREN` children, unless everything is asked for.
     """
-    outliner = _Outliner(screening, found, everything, each, most)
+    outliner = _Outliner(screening, found, everything, each)
     root = found.graph["cohort"]
     parts = []
     for role in ("requires", "excludes"):
         edges = [(child, data) for _, child, data in found.out_edges(root, data=True) if data["role"] == role]
+        edges = [(child, data) for child, data in edges if among is None or child in among]
         shown = [(child, data) for child, data in edges if everything or each or data["decides"]]
         excludes = role == "excludes"
         entries = tuple(outliner.entry(child, excludes, data["clause"]) for child, data in shown)
@@ -101,12 +102,11 @@ def _tally(found: nx.DiGraph[str], edges: list[tuple[str, dict[str, Any]]], excl
 
 
 class _Outliner:
-    def __init__(self, screening: Screening, found: nx.DiGraph[str], everything: bool, each: bool, most: int) -> None:
+    def __init__(self, screening: Screening, found: nx.DiGraph[str], everything: bool, each: bool) -> None:
         self.screening = screening
         self.found = found
         self.everything = everything
         self.each = each
-        self.most = most
         self.told: set[str] = set()
 
     def entry(self, name: str, flipped: bool, clause: str = "", prefix: str = "") -> Entry:
@@ -135,7 +135,7 @@ class _Outliner:
 
     def _with_children(self, entry: Entry, flipped: bool) -> Entry:
         edges = [(c, e) for _, c, e in self.found.out_edges(entry.id, data=True) if self.everything or e["decides"]]
-        kept = edges if self.everything else edges[: self.most]
+        kept = edges if self.everything else edges[:MOST_CHILDREN]
         children = tuple(self.entry(c, flipped is not (e["role"] == "none_of"), "", _prefix(e)) for c, e in kept)
         return replace(entry, children=children, more=len(edges) - len(kept))
 
