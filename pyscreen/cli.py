@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -296,6 +297,62 @@ def convert(source: str, output: Path, trial: str | None, root: Path | None) -> 
         click.echo(_printable(line), err=True)
     if len(lines) > SHOWN:
         click.echo(f"{len(lines) - SHOWN:,} more in {output / REPORT}", err=True)
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
+@_with_kb
+@click.option("-o", "--output", metavar="FILE", required=True, type=click.Path(dir_okay=False, path_type=Path),
+              help="The table of verdicts to write (Parquet).")
+@click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")
+@click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
+@click.option("--readings", "chosen", metavar="FILE", help="A site's choice of readings (YAML or JSON, 'reading: option').")
+@click.option("--verify", metavar="N", default=0, show_default=True, type=click.IntRange(0),
+              help="Screen so many patients, chosen at random, with the engine too.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)  # fmt: skip
+def cohort(
+    source: Path, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, verify: int, form: str,
+    trial: str | None, root: Path | None,
+) -> None:  # fmt: skip
+    """Screen a whole population: SOURCE is a folder of event tables (Parquet, CSV) or a DuckDB file.
+
+    A run that was stopped is taken up again where it was by the same command.
+    """
+    with _batch():
+        from .population import report
+        from .population.cohort import Run
+        from .population.tables import read_tables
+
+    base = knowledge.load(trial, root)
+    readings = read_readings(Path(chosen)) if chosen else None
+    run = Run(read_tables(source), base, output, day or date.today(), readings, cohorts, verify)
+    with _progress(run.source.patients) as progress:
+        parts = [progress(part) for part in run.parts()]
+    summary = run.finish()
+    for line in report.problems([line for part in parts for line in part.problems]):
+        click.echo(f"pyscreen: set aside: {_printable(line)}", err=True)
+    if form == "json":
+        click.echo(_json(run.as_json(summary)))
+    else:
+        click.echo(report.text(base, summary, output, run.day.isoformat(), bool(cohorts), _width()), nl=False)
+
+
+@contextmanager
+def _progress(patients: int) -> Iterator[Callable[[Any], Any]]:
+    """Show on a terminal how many patients are done, how fast and how long it will take."""
+    if not sys.stderr.isatty():
+        yield lambda part: part
+        return
+    began = time.monotonic()
+    bar: Any
+    with click.progressbar(length=patients, label="patients", show_pos=True, file=sys.stderr,
+                           item_show_func=lambda rate: f"{rate:,}/s" if rate else None) as bar:  # fmt: skip
+
+        def show(part: Any) -> Any:
+            bar.update(part.patients, round((bar.pos + part.patients) / (time.monotonic() - began)))
+            return part
+
+        yield show
 
 
 @contextmanager

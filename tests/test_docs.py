@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from pyscreen import coverage, explain, form, knowledge, render
+from pyscreen.population.cohort import Run
+from pyscreen.population.tables import frames_of, read_tables
 from pyscreen.screening import Screener, Screening
 from pyscreen.sources import parse_record, read_record
 from pyscreen.whatif import Planner
+from tests.populations import worked_forms
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -181,6 +185,15 @@ def outputs() -> Iterator[tuple[str, dict[str, Any]]]:
     yield from (("listed_reading", row) for row in render.readings_json(kb))
     rows = coverage.coverage(kb)
     yield from (("covered", row) for row in render.coverage_json([*rows, replace(rows[0], criteria=())]))
+    yield "population", population(kb, readings)
+
+
+def population(kb: knowledge.KnowledgeBase, readings: Mapping[str, str]) -> dict[str, Any]:
+    forms = [*worked_forms(), {"record": "wrong", "sex": "other"}]
+    with TemporaryDirectory() as folder:
+        run = Run(read_tables(frames_of(forms)), kb, Path(folder) / "verdicts.parquet", DAY, readings, verify=1)
+        list(run.parts())
+        return run.as_json(run.finish())
 
 
 def test_the_json_is_documented_field_by_field() -> None:

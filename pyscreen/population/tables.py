@@ -78,10 +78,34 @@ Frames = Mapping[str, pl.DataFrame]
 
 @dataclass(frozen=True)
 class Chunk:
-    """All rows of some patients: every table, with every column, sorted by patient. `ids` are the patients, each once."""
+    """All rows of some patients: every table, with every column, sorted by patient. `ids` are the patients, each once.
+
+    `twice` are those that stand in `patients` more than once.
+    """
 
     number: int
     frames: Frames
+    twice: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, number: int, frames: Frames) -> Chunk:
+        """Return a chunk of frames that are sorted by patient, of which columns and whole tables may be missing."""
+        filled = {table: _filled(table, frames.get(table)) for table in COLUMNS}
+        patients = filled["patients"]
+        again = patients.filter(patients[PATIENT].is_duplicated())[PATIENT].drop_nulls()
+        filled["patients"] = patients.drop_nulls(PATIENT).unique(PATIENT, keep="first", maintain_order=True)
+        return cls(number, filled, frozenset(again))
+
+    @property
+    def strays(self) -> list[tuple[str | None, str, str]]:
+        """Rows of nobody in the table of patients: the patient they name, the table, and what is wrong."""
+        found: list[tuple[str | None, str, str]] = []
+        for name, frame in self.frames.items():
+            lost = frame.select(PATIENT).join(self.frames["patients"].select(PATIENT), on=PATIENT, how="anti")
+            for patient, number in lost.group_by(PATIENT, maintain_order=True).len().rows():
+                words = "name no patient" if patient is None else "are of a patient who is not in the table of patients"
+                found.append((patient, name, f"{number} rows {words}"))
+        return found
 
     @cached_property
     def ids(self) -> list[str]:
@@ -110,6 +134,8 @@ class Chunk:
 
     def record(self, patient: int, kb: KnowledgeBase) -> Record:
         """Return one patient's record; raises RecordError, which `problems_of` places in the tables."""
+        if self.ids[patient] in self.twice:
+            raise RecordError([Problem("the patient stands in the table of patients more than once", field="patients")])
         return build(self.written(patient), kb.vocabulary, name=self.ids[patient], tests=kb.tests)
 
 
@@ -140,8 +166,9 @@ class Tables:
         self.lazy = {table: _normal(table, frame) for table, frame in frames.items()}
         self.names = names
         self.identity = identity
-        ids = self.lazy["patients"].select(PATIENT).collect().to_series().sort()
-        self.patients = ids.n_unique()
+        self.size = size
+        ids = self.lazy["patients"].select(PATIENT).drop_nulls().collect().to_series().unique().sort()
+        self.patients = len(ids)
         self.bounds: list[str] = ids.gather_every(size, size - 1).to_list() if len(ids) > size else []
 
     def __len__(self) -> int:
@@ -156,12 +183,12 @@ class Tables:
         last = self.bounds[number] if number < len(self.bounds) else None
         lazy = {table: _between(frame, first, last) for table, frame in self.lazy.items()}
         found = dict(zip(lazy, pl.collect_all(lazy.values()), strict=True))
-        return Chunk(number, {table: _filled(table, found.get(table)) for table in COLUMNS})
+        return Chunk.of(number, found)
 
     def of(self, patient: str) -> Chunk:
         """Return the rows of one patient as a chunk."""
         found = {table: frame.filter(pl.col(PATIENT) == patient).collect() for table, frame in self.lazy.items()}
-        return Chunk(0, {table: _filled(table, found.get(table)) for table in COLUMNS})
+        return Chunk.of(0, found)
 
     def rows(self, table: str, patients: Iterable[str]) -> Mapping[str, list[int]]:
         """Return for each of some patients the numbers of their rows in a table, from 1."""
@@ -180,7 +207,8 @@ def _between(frame: pl.LazyFrame, first: str | None, last: str | None) -> pl.Laz
     if first is not None:
         frame = frame.filter(pl.col(PATIENT) > first)
     if last is not None:
-        frame = frame.filter(pl.col(PATIENT) <= last)
+        within = pl.col(PATIENT) <= last
+        frame = frame.filter(within if first is not None else within | pl.col(PATIENT).is_null())
     return frame.sort(PATIENT, maintain_order=True)
 
 
@@ -238,6 +266,18 @@ def read_tables(source: Path | str | Mapping[str, Any], size: int = CHUNK, scrat
 
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return _opened(path, files, folder, size)
+
+
+def read_patient(source: Path | str, kb: KnowledgeBase, patient: str) -> Record:
+    """Read one patient of event tables; raises RecordError with table, row and field, and for a patient who is not there."""
+    tables = read_tables(source)
+    chunk = tables.of(patient)
+    if patient not in chunk.ids:
+        raise RecordError([Problem(f"no patient '{patient}'", str(source))])
+    try:
+        return chunk.record(0, kb)
+    except RecordError as error:
+        raise RecordError(problems_of(error, tables, patient)) from None
 
 
 def is_source(path: Path | str) -> bool:

@@ -1,0 +1,336 @@
+"""A population screened: part by part into a table of verdicts, with what each criterion costs; a run that was stopped goes on.
+
+Beside the table stand `.statuses.parquet` (two bit planes for each criterion and part), `.problems.parquet` (who was set aside, and
+why) and `.summary.json`. While it runs, finished parts lie in a folder `.parts` beside it; each is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from ..errors import Problem, PyscreenError, RecordError, RequestError
+from ..kleene import MET, UNKNOWN, UNMET
+from ..knowledge import KnowledgeBase
+from ..screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Screener
+from .batch import Batch
+from .funnel import Funnel
+from .planes import Graph, Statuses, Verdicts, verdicts
+from .tables import PATIENT, Chunk, Tables, problems_of
+
+VERDICTS = (ELIGIBLE, INELIGIBLE, UNDECIDED)
+MANIFEST, PARTS = "run.json", ".parts"
+_SHOWN: Mapping[str, Any] = {
+    PATIENT: pl.String, "cohort": pl.String, "verdict": pl.Enum(VERDICTS), "failing": pl.UInt16, "open": pl.UInt16,
+    "excluded_by": pl.UInt16, "open_exclusions": pl.UInt16, "blocker": pl.String, "missing": pl.List(pl.String),
+    "part": pl.UInt32, "place": pl.UInt32,
+}  # fmt: skip
+"""The columns of the table of verdicts; `part` and `place` tell where the patient's bits are in the statuses."""
+
+
+class Disagreement(PyscreenError):
+    """The engine gives a patient another verdict than the columns did."""
+
+
+class Source(Protocol):
+    """Patients in parts of `size`, but for the last; `Tables` are one."""
+
+    patients: int
+    size: int
+    identity: str
+
+    def __len__(self) -> int: ...
+
+    def chunk(self, number: int) -> Chunk: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished part: how many patients, how many of them set aside, how many families were answered record by record."""
+
+    number: int
+    patients: int
+    aside: int
+    verified: int
+    one_by_one: tuple[int, int]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run found. `funnels` has one for each cohort, in order."""
+
+    patients: int
+    aside: int
+    verified: int
+    one_by_one: tuple[int, int]
+    funnels: tuple[Funnel, ...]
+
+
+class Run:
+    """A population to be screened for cohorts of a trial, as of a day, under a site's readings, into a file."""
+
+    def __init__(
+        self,
+        source: Source,
+        kb: KnowledgeBase,
+        output: Path,
+        day: date,
+        readings: Mapping[str, str] | None = None,
+        cohorts: Iterable[str] = (),
+        verify: int = 0,
+    ) -> None:
+        self.source = source
+        self.kb = kb
+        self.output = output
+        self.day = day
+        self.readings = kb.chosen(readings)
+        self.cohorts = tuple(kb.cohort(name) for name in cohorts) or tuple(kb.cohorts.values())
+        self.batch = Batch(kb, day)
+        self.graph = Graph(kb, self.readings)
+        self.folder = output.with_name(output.name + PARTS)
+        self._checked = _sample(source, verify)
+        self._screener: Screener | None = None
+
+    # ---- parts -------------------------------------------------------------------------------------------------------
+
+    def parts(self) -> Iterator[Part]:
+        """Screen part by part, yielding each that is finished; those of an earlier run of the same come first."""
+        self._begin()
+        for number in range(len(self.source)):
+            kept = self.folder / f"{number:06}.json"
+            if kept.is_file():
+                yield Part(**json.loads(kept.read_text())["part"])
+            else:
+                yield self.screen(self.source.chunk(number))
+
+    def _begin(self) -> None:
+        """Make the folder of parts, or see that the one that is there is of the same run; raises RequestError."""
+        wanted = {
+            "source": self.source.identity, "parts": len(self.source), "knowledge base": self.kb.digest, "trial": self.kb.trial,
+            "day": self.day.isoformat(), "readings": self.readings, "cohorts": [cohort.code for cohort in self.cohorts],
+        }  # fmt: skip
+        manifest = self.folder / MANIFEST
+        try:
+            if manifest.is_file():
+                found = json.loads(manifest.read_text())
+                others = [name for name in wanted if found.get(name) != wanted[name]]
+                if others:
+                    message = f"holds an unfinished run with another {' and '.join(others)}; finish it, or remove it"
+                    raise RequestError([Problem(message, str(self.folder))])
+                return
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(manifest, json.dumps(wanted, indent=2))
+        except OSError as error:
+            raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(self.folder))]) from None
+
+    def screen(self, chunk: Chunk) -> Part:
+        """Screen the patients of one chunk and keep what was found."""
+        answered = self.batch.answers(chunk)
+        many = len(chunk.ids)
+        statuses = self.graph.evaluate(answered.truths, many)
+        aside = np.zeros(many, np.bool_)
+        aside[list(answered.aside)] = True
+        found = [verdicts(self.kb, cohort, statuses) for cohort in self.cohorts]
+        verified = self._verify(chunk, statuses, found, aside)
+        problems = [problem for place, error in answered.aside.items() for problem in self._problems(chunk.ids[place], error)]
+        problems += [(patient, Problem(words, table)) for patient, table, words in chunk.strays]
+        part = Part(chunk.number, many, len(answered.aside), verified, answered.one_by_one,
+                    tuple(f"{patient}: {problem}" for patient, problem in problems))  # fmt: skip
+        name = f"{chunk.number:06}"
+        self._keep(f"{name}.verdicts.parquet", _by_patient([_frame(chunk, one, aside) for one in found]))
+        self._keep(f"{name}.statuses.parquet", _planes(chunk.number, statuses))
+        if problems:
+            self._keep(f"{name}.problems.parquet", _problem_frame(problems))
+        funnels = [Funnel.of(self.kb, one, aside).as_json() for one in found]
+        _write(self.folder / f"{name}.json", json.dumps({"part": part.__dict__, "funnels": funnels}))
+        return part
+
+    def _problems(self, patient: str, error: RecordError) -> list[tuple[str | None, Problem]]:
+        placed = problems_of(error, self.source, patient) if isinstance(self.source, Tables) else error.problems
+        return [(patient, problem) for problem in placed]
+
+    def _keep(self, name: str, frame: pl.DataFrame) -> None:
+        """Write a frame whole or not at all."""
+        unfinished = self.folder / f"{name}.unfinished"
+        frame.write_parquet(unfinished)
+        os.replace(unfinished, self.folder / name)
+
+    def _verify(self, chunk: Chunk, statuses: Statuses, found: list[Verdicts], aside: np.ndarray[Any, Any]) -> int:
+        """Screen some patients with the engine; raises Disagreement where a criterion or a verdict differs."""
+        places = [place for place in self._checked.get(chunk.number, ()) if place < len(chunk.ids) and not aside[place]]
+        for place in places:
+            self._screener = self._screener or Screener(self.kb)
+            screening = self._screener.screen(chunk.record(place, self.kb), self.day, self.readings, dependences=False)
+            wrong = [name for name, status in screening.statuses.items() if statuses.of(name, place) != status]
+            wrong += [one.cohort.code for one in found if one.status(place) != screening.verdicts[one.cohort.id].status]
+            if wrong:
+                raise Disagreement(f"patient {chunk.ids[place]}: the engine says otherwise of {', '.join(wrong[:5])}")
+        return len(places)
+
+    # ---- the whole ---------------------------------------------------------------------------------------------------
+
+    def finish(self) -> Summary:
+        """Put the parts together, write what was found, and clear the folder of parts away."""
+        kept = [json.loads((self.folder / f"{number:06}.json").read_text()) for number in range(len(self.source))]
+        parts = [Part(**one["part"]) for one in kept]
+        funnels = [Funnel.sum(rows) for rows in zip(*(one["funnels"] for one in kept), strict=True)]
+        summary = Summary(
+            sum(part.patients for part in parts), sum(part.aside for part in parts), sum(part.verified for part in parts),
+            (sum(part.one_by_one[0] for part in parts), sum(part.one_by_one[1] for part in parts)), tuple(funnels),
+        )  # fmt: skip
+        about = {
+            "pyscreen": "verdicts", "trial": self.kb.trial, "knowledge base": self.kb.digest, "screened on": self.day.isoformat(),
+            "readings": json.dumps(self.readings),
+        }  # fmt: skip
+        self._merge("verdicts", self.output, about, _SHOWN)
+        self._merge("statuses", beside(self.output, "statuses"), about, _PLANES)
+        self._merge("problems", beside(self.output, "problems"), about, _PROBLEMS)
+        _write(beside(self.output, "summary", ".json"), json.dumps(self.as_json(summary), indent=2, ensure_ascii=False))
+        shutil.rmtree(self.folder)
+        return summary
+
+    def as_json(self, summary: Summary) -> dict[str, Any]:
+        """Return a summary for JSON (docs/json.md)."""
+        defaults = self.kb.chosen()
+        return {
+            "format": "pyscreen.population/1",
+            "day": self.day.isoformat(),
+            "trial": {"id": self.kb.trial, "title": self.kb.title, "registry": self.kb.registry},
+            "knowledge_base": self.kb.digest,
+            "readings": {name: option for name, option in self.readings.items() if option != defaults[name]},
+            "patients": summary.patients,
+            "set_aside": summary.aside,
+            "verified": summary.verified,
+            "cohorts": [funnel.as_json() for funnel in summary.funnels],
+        }
+
+    def _merge(self, what: str, target: Path, about: Mapping[str, str], schema: Mapping[str, Any]) -> None:
+        parts = sorted(self.folder.glob(f"*.{what}.parquet"))
+        frame = pl.scan_parquet(parts) if parts else pl.LazyFrame(schema=schema)
+        unfinished = target.with_name(target.name + ".unfinished")
+        frame.sink_parquet(unfinished, metadata=dict(about))
+        os.replace(unfinished, target)
+
+
+def beside(output: Path, what: str, ending: str = ".parquet") -> Path:
+    """Return the path of a file that belongs to a table of verdicts.
+
+    >>> str(beside(Path("out/verdicts.parquet"), "summary", ".json"))
+    'out/verdicts.summary.json'
+    """
+    return output.with_name(f"{output.stem}.{what}{ending}")
+
+
+def _sample(source: Source, number: int) -> dict[int, list[int]]:
+    """Choose patients at random, the same in every run on the same source: places by part."""
+    found: dict[int, list[int]] = {}
+    for index in Random(source.identity).sample(range(source.patients), min(number, source.patients)):
+        found.setdefault(index // source.size, []).append(index % source.size)
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+# ---- frames ----------------------------------------------------------------------------------------------------------
+
+_WHO = (PATIENT, "cohort", "part", "place")
+_PLANES: Mapping[str, Any] = {"part": pl.UInt32, "criterion": pl.String, "met": pl.Binary, "unmet": pl.Binary}
+_PROBLEMS: Mapping[str, Any] = {PATIENT: pl.String, "table": pl.String, "row": pl.Int64, "field": pl.String, "message": pl.String}
+
+
+def _frame(chunk: Chunk, found: Verdicts, aside: np.ndarray[Any, Any]) -> pl.DataFrame:
+    """Return the verdicts of a cohort, a row a patient; of one set aside only who and which cohort."""
+    own = len(found.cohort.needs)
+    clauses = np.array([need.clause for need in found.needs])
+    failing, open_ = found.failing.sum(axis=0), found.open.sum(axis=0)
+    verdict = np.where(failing > 0, 1, np.where(open_ > 0, 2, 0)).astype(np.uint8)
+    sole = np.where(failing == 1, found.failing.argmax(axis=0), -1)
+    counts = {
+        "failing": found.failing[:own].sum(axis=0), "open": found.open[:own].sum(axis=0),
+        "excluded_by": found.failing[own:].sum(axis=0), "open_exclusions": found.open[own:].sum(axis=0),
+    }  # fmt: skip
+    words = pl.Series([*clauses.tolist(), None], dtype=pl.String)
+    frame = pl.DataFrame(
+        {
+            PATIENT: chunk.ids,
+            "cohort": pl.Series([found.cohort.code], dtype=pl.String).new_from_index(0, len(chunk.ids)),
+            "verdict": pl.Series(VERDICTS, dtype=pl.Enum(VERDICTS)).gather(verdict),
+            **{name: pl.Series(count.astype(np.uint16)) for name, count in counts.items()},
+            "blocker": words.gather(np.where(sole < 0, len(clauses), sole)),
+            "missing": _missing(found.open & (verdict == 2), words),
+            "part": np.full(len(chunk.ids), chunk.number, np.uint32),
+            "place": np.arange(len(chunk.ids), dtype=np.uint32),
+        },
+        schema=_SHOWN,
+    )
+    if not aside.any():
+        return frame
+    kept = pl.Series(~aside)
+    return frame.with_columns(pl.when(kept).then(pl.col(name)) for name in _SHOWN if name not in _WHO)
+
+
+def _by_patient(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Put a patient's cohorts together."""
+    order = np.arange(len(frames) * len(frames[0])).reshape(len(frames), -1).T.ravel()
+    return pl.concat(frames)[order]
+
+
+def _missing(open_: np.ndarray[Any, Any], words: pl.Series) -> pl.Series:
+    """Return for each patient the clauses that are open."""
+    patients, needs = np.nonzero(open_.T)
+    if not len(patients):
+        return pl.Series([[]], dtype=pl.List(pl.String)).new_from_index(0, open_.shape[1])
+    rows = pl.DataFrame({"place": patients, "clause": words.gather(needs)})
+    listed = rows.group_by("place", maintain_order=True).agg("clause")
+    everyone = pl.DataFrame({"place": np.arange(open_.shape[1])})
+    joined = everyone.join(listed, on="place", how="left", maintain_order="left")["clause"]
+    return joined.fill_null(pl.Series([[]], dtype=pl.List(pl.String)))
+
+
+def _planes(number: int, statuses: Statuses) -> pl.DataFrame:
+    many = len(statuses.names)
+    return pl.DataFrame(
+        {
+            "part": pl.Series([number] * many, dtype=pl.UInt32),
+            "criterion": statuses.names,
+            "met": [row.tobytes() for row in statuses.met],
+            "unmet": [row.tobytes() for row in statuses.unmet],
+        },
+        schema=_PLANES,
+    )
+
+
+def _problem_frame(problems: list[tuple[str | None, Problem]]) -> pl.DataFrame:
+    rows = [(patient, problem.file or None, problem.line, problem.field or None, problem.message) for patient, problem in problems]
+    return pl.DataFrame(rows, schema=_PROBLEMS, orient="row")
+
+
+def kept_statuses(output: Path, patient: str) -> dict[str, str]:
+    """Return the status of every criterion that a run kept for a patient; raises RequestError where there is none."""
+    try:
+        found = pl.scan_parquet(output).filter(pl.col(PATIENT) == patient).select("verdict", "part", "place").head(1).collect()
+        if not len(found) or found["verdict"][0] is None:
+            raise RequestError([Problem(f"no verdict for a patient '{patient}'", str(output))])
+        planes = pl.scan_parquet(beside(output, "statuses")).filter(pl.col("part") == found["part"][0]).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise RequestError([Problem(f"cannot be read: {str(error).splitlines()[0]}", str(output))]) from None
+    byte, bit = divmod(int(found["place"][0]), 8)
+    statuses = {}
+    for name, met, unmet in planes.select("criterion", "met", "unmet").iter_rows():
+        statuses[name] = MET if met[byte] >> bit & 1 else UNMET if unmet[byte] >> bit & 1 else UNKNOWN
+    return statuses

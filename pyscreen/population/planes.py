@@ -1,0 +1,238 @@
+"""The criterion graph in strong Kleene logic on bit planes: one bit a patient, one plane for met and one for unmet.
+
+A criterion is met, unmet or neither, by the same rules as in `kb/engine/status.lp` and `score.lp`; tests hold the two equal. Nodes are
+worked out in an order in which members come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+from ..engine import text_of
+from ..kleene import MET, UNKNOWN, UNMET
+from ..knowledge import Cohort, Criterion, KnowledgeBase, Need
+from ..screening import ELIGIBLE, INELIGIBLE, UNDECIDED
+
+Plane = npt.NDArray[np.uint64]
+Truths = npt.NDArray[np.int8]
+"""Three-valued answers: 1 yes, 0 unknown, -1 no."""
+_BITS = 64
+
+
+def packed(flags: npt.NDArray[np.bool_]) -> Plane:
+    """Return flags, one a patient, as a plane; the bits after the last patient are 0.
+
+    >>> packed(np.array([True, False, True])).tolist()
+    [5]
+    """
+    padded = np.zeros(-(-max(len(flags), 1) // _BITS) * _BITS, np.bool_)
+    padded[: len(flags)] = flags
+    return np.packbits(padded, bitorder="little").view(np.uint64)
+
+
+def unpacked(plane: Plane, patients: int) -> npt.NDArray[np.bool_]:
+    """Return a plane as flags, one a patient."""
+    return np.unpackbits(plane.view(np.uint8), count=patients, bitorder="little").view(np.bool_)
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """The status of every criterion for some patients: two planes each, by the criterion's number in `names`."""
+
+    names: tuple[str, ...]
+    numbers: Mapping[str, int]
+    met: npt.NDArray[np.uint64]
+    unmet: npt.NDArray[np.uint64]
+    patients: int
+
+    def of(self, criterion: str, patient: int) -> str:
+        """Return the status of one criterion for one patient."""
+        word, bit = divmod(patient, _BITS)
+        row = self.numbers[criterion]
+        one = np.uint64(1) << np.uint64(bit)
+        return MET if self.met[row, word] & one else UNMET if self.unmet[row, word] & one else UNKNOWN
+
+    def flags(self, criterion: str, status: str) -> npt.NDArray[np.bool_]:
+        """Return for each patient whether a criterion has a status."""
+        row = self.numbers[criterion]
+        if status == UNKNOWN:
+            return unpacked(~(self.met[row] | self.unmet[row]), self.patients)
+        return unpacked((self.met if status == MET else self.unmet)[row], self.patients)
+
+
+class Graph:
+    """The criteria of a trial made ready, under a choice of readings."""
+
+    def __init__(self, kb: KnowledgeBase, readings: Mapping[str, str] | None = None) -> None:
+        self.kb = kb
+        self.readings = kb.chosen(readings)
+        self.doubts: dict[str, list[str]] = {}
+        for test, other in kb.program.facts("doubt", 2):
+            if text_of(test) in kb.tests:
+                self.doubts.setdefault(text_of(test), []).append(text_of(other))
+        self.names = tuple(self._in_order())
+        self.numbers = {name: number for number, name in enumerate(self.names)}
+        self._steps = [self._step(kb.criteria[name]) for name in self.names]
+
+    def _in_order(self) -> list[str]:
+        """Return every criterion after its members, and after what puts it in doubt."""
+        found: dict[str, None] = {}
+        for root in self.kb.criteria:
+            stack = [(root, False)]
+            while stack:
+                name, done = stack.pop()
+                if done:
+                    found[name] = None
+                elif name not in found:
+                    below = (*(m.id for m in self.kb.criteria[name].members), *self.doubts.get(name, ()))
+                    stack.append((name, True))
+                    stack.extend((other, False) for other in below if other not in found)
+        return list(found)
+
+    def evaluate(self, truths: Mapping[str, Truths], patients: int) -> Statuses:
+        """Return the status of every criterion, given the answers to the tests; a test that is not answered is unknown."""
+        words = -(-max(patients, 1) // _BITS)
+        met, unmet = (np.zeros((len(self.names), words), np.uint64) for _ in range(2))
+        for number, (name, step) in enumerate(zip(self.names, self._steps, strict=True)):
+            if step is not None:
+                met[number], unmet[number] = step(met, unmet)
+            elif name in truths:
+                met[number], unmet[number] = packed(truths[name] == 1), packed(truths[name] == -1)
+                for other in self.doubts.get(name, ()):
+                    met[number] &= ~met[self.numbers[other]]
+        return Statuses(self.names, self.numbers, met, unmet, patients)
+
+    def _step(self, criterion: Criterion) -> _Step | None:
+        rows = [self.numbers[member.id] for member in criterion.members]
+        match criterion.kind:
+            case "test":
+                return None
+            case "constant":
+                return _always if criterion.id == "always" else _never
+            case "all_of":
+                return lambda met, unmet: (_all(met, rows), _any(unmet, rows))
+            case "any_of":
+                return lambda met, unmet: (_any(met, rows), _all(unmet, rows))
+            case "none_of":
+                return lambda met, unmet: (_all(unmet, rows), _any(met, rows))
+            case "known_by":
+                return lambda met, unmet: _known(_any(met, rows), _any(unmet, rows))
+            case "presumed_absent":
+                return lambda met, unmet: (_any(met, rows), ~_any(met, rows))
+            case "by_reading":
+                return self._chosen(criterion)
+            case "n_of":
+                return lambda met, unmet: _at_least(criterion.number, [(1, [row]) for row in rows], [], met, unmet)
+            case "points":
+                return self._points(criterion)
+        raise AssertionError(criterion.kind)
+
+    def _chosen(self, criterion: Criterion) -> _Step:
+        for member in criterion.members:
+            reading, option = member.detail
+            if self.readings[reading] == option:
+                row = self.numbers[member.id]
+                return lambda met, unmet: (met[row], unmet[row])
+        return lambda met, unmet: (np.zeros_like(met[0]), np.zeros_like(met[0]))
+
+    def _points(self, criterion: Criterion) -> _Step:
+        """A ladder a domain: each weight is a step that adds the difference to the one below."""
+        domains: dict[str, dict[int, list[int]]] = {}
+        against = []
+        for member in criterion.members:
+            domain, weight = member.detail[0], int(member.detail[1])
+            if weight < 0:
+                against.append((-weight, self.numbers[member.id]))
+            else:
+                domains.setdefault(domain, {}).setdefault(weight, []).append(self.numbers[member.id])
+        steps = []
+        for weights in domains.values():
+            below = 0
+            for weight in sorted(set(weights) - {0}):
+                steps.append((weight - below, [row for other, rows in weights.items() if other >= weight for row in rows]))
+                below = weight
+        return lambda met, unmet: _at_least(criterion.number, steps, against, met, unmet)
+
+
+_Planes = npt.NDArray[np.uint64]
+_Step = Callable[[_Planes, _Planes], tuple[Plane, Plane]]
+
+
+def _all(planes: _Planes, rows: list[int]) -> Plane:
+    found: Plane = reduce(np.bitwise_and, (planes[row] for row in rows))
+    return found
+
+
+def _any(planes: _Planes, rows: list[int]) -> Plane:
+    found: Plane = reduce(np.bitwise_or, (planes[row] for row in rows))
+    return found
+
+
+def _known(met: Plane, unmet: Plane) -> tuple[Plane, Plane]:
+    return met & ~unmet, unmet & ~met
+
+
+def _always(met: _Planes, _unmet: _Planes) -> tuple[Plane, Plane]:
+    return ~np.zeros_like(met[0]), np.zeros_like(met[0])
+
+
+def _never(met: _Planes, _unmet: _Planes) -> tuple[Plane, Plane]:
+    return np.zeros_like(met[0]), ~np.zeros_like(met[0])
+
+
+def _at_least(
+    number: int, steps: list[tuple[int, list[int]]], against: list[tuple[int, int]], met: _Planes, unmet: _Planes
+) -> tuple[Plane, Plane]:
+    """Return where so many points are reached for certain, and where they are out of reach.
+
+    Each step adds its points where one of its rows is met; each row in `against` takes its points off unless it is unmet.
+    """
+    patients = met.shape[1] * _BITS
+    certain, possible = (np.zeros(patients, np.int32) for _ in range(2))
+    for points, rows in steps:
+        certain += points * unpacked(_any(met, rows), patients)
+        possible += points * unpacked(~_all(unmet, rows), patients)
+    for points, row in against:
+        certain -= points * unpacked(~unmet[row], patients)
+        possible -= points * unpacked(met[row], patients)
+    return packed(certain >= number), packed(possible < number)
+
+
+# ---- verdicts --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """A cohort's verdicts for some patients. `failing` and `open` hold a row of flags for each of `needs`, the exclusions last."""
+
+    cohort: Cohort
+    needs: tuple[Need, ...]
+    failing: npt.NDArray[np.bool_]
+    open: npt.NDArray[np.bool_]
+
+    @property
+    def ineligible(self) -> npt.NDArray[np.bool_]:
+        """Whether something needed is unmet, or an exclusion met."""
+        return np.asarray(self.failing.any(axis=0))
+
+    @property
+    def eligible(self) -> npt.NDArray[np.bool_]:
+        """Whether everything needed is met and every exclusion unmet."""
+        return np.asarray(~(self.failing.any(axis=0) | self.open.any(axis=0)))
+
+    def status(self, patient: int) -> str:
+        """Return one patient's verdict."""
+        return INELIGIBLE if self.failing[:, patient].any() else UNDECIDED if self.open[:, patient].any() else ELIGIBLE
+
+
+def verdicts(kb: KnowledgeBase, cohort: Cohort, statuses: Statuses) -> Verdicts:
+    """Return a cohort's verdicts."""
+    asked = [(need, UNMET) for need in cohort.needs] + [(need, MET) for need in kb.exclusions]
+    failing = np.array([statuses.flags(need.criterion, fails) for need, fails in asked]).reshape(len(asked), -1)
+    open_ = np.array([statuses.flags(need.criterion, UNKNOWN) for need, _ in asked]).reshape(len(asked), -1)
+    return Verdicts(cohort, tuple(need for need, _ in asked), failing, open_)

@@ -1,0 +1,128 @@
+"""Many records at once are answered as each of them alone: every test, on records near every bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pyscreen.answers import answer
+from pyscreen.errors import RecordError
+from pyscreen.knowledge import KnowledgeBase
+from pyscreen.population.batch import Answered, Batch
+from pyscreen.population.invented import generate
+from pyscreen.population.tables import Chunk, frames_of, read_tables
+from tests.populations import DAY, forms, worked_forms
+
+CODES = {True: 1, False: -1, None: 0}
+
+
+def answered(kb: KnowledgeBase, source: Mapping[str, pl.DataFrame]) -> tuple[Chunk, Answered]:
+    (chunk,) = read_tables(source)
+    return chunk, Batch(kb, DAY).answers(chunk)
+
+
+def same_as_alone(kb: KnowledgeBase, chunk: Chunk, found: Answered) -> None:
+    """Check each patient's answers against those of the record alone."""
+    for place, name in enumerate(chunk.ids):
+        if place in found.aside:
+            with pytest.raises(RecordError):
+                chunk.record(place, kb)
+            continue
+        alone = answer(chunk.record(place, kb), kb.tests.values(), kb.vocabulary, DAY)
+        wrong = [test for test in kb.tests if found.truths[test][place] != CODES[alone[test].truth]]
+        assert wrong == [], name
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_records_like_the_worked_ones(kb: KnowledgeBase, seed: int) -> None:
+    same_as_alone(kb, *answered(kb, frames_of(forms(100, seed))))
+
+
+def test_the_worked_records(kb: KnowledgeBase) -> None:
+    chunk, found = answered(kb, frames_of(worked_forms()))
+    assert found.aside == {}
+    same_as_alone(kb, chunk, found)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_invented_patients_near_the_bounds_of_tests(kb: KnowledgeBase, seed: int) -> None:
+    (frames,) = generate(kb, 250, seed=seed, day=DAY)
+    same_as_alone(kb, *answered(kb, frames))
+
+
+def test_most_is_not_answered_record_by_record(kb: KnowledgeBase) -> None:
+    (frames,) = generate(kb, 1000, seed=5, day=DAY)
+    _, found = answered(kb, frames)
+    assert found.one_by_one[1] < 0.05 * 1000 * len({test.family for test in kb.tests.values()})
+
+
+# ---- single patients -------------------------------------------------------------------------------------------------
+
+
+def one(kb: KnowledgeBase, **record: Any) -> tuple[Chunk, Answered]:
+    return answered(kb, frames_of([{"record": "anna", "birth_date": "1990-05-02", "sex": "female", **record}]))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"findings": [{"finding": "slee"}]},
+        {"measurements": [{"quantity": "platelets", "value": "22 mg"}]},
+        {"measurements": [{"quantity": "platelets", "value": "1e30 10*9/L"}]},
+        {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "date": "2026-13-01"}]},
+        {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "time": "08:00"}]},
+        {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "date": "2026-11-01", "time": "25:00"}]},
+        {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "side": "up"}]},
+        {"therapies": [{"drug": "glucocorticoid", "start": "2026-01-01"}]},
+        {"therapies": [{"drug": "prednisone", "dose": "a lot"}]},
+        {"therapies": [{"drug": "prednisone", "unit": "mg/d"}]},
+        {"therapies": [{"drug": "prednisone", "for": "slee"}]},
+        {"therapies": [{"drug": "prednisone", "response": "odd"}]},
+        {"findings": [{"finding": "systemic_lupus_erythematosus", "id": "a\x1b[31m"}]},
+        {"findings": [{"finding": "systemic_lupus_erythematosus", "end": "onging"}]},
+        {"complete": ["everything"]},
+        {"recorded": "2026-11"},
+        {"sex": "woman"},
+        {"answers": [{"test": "no_such_test", "answer": True, "date": "2026-11-01"}]},
+    ],
+    ids=str,
+)
+def test_a_record_that_cannot_be_read_is_set_aside(kb: KnowledgeBase, record: dict[str, Any]) -> None:
+    _, found = one(kb, **record)
+    assert list(found.aside) == [0]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"died": "1980-01-01"},
+        {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "date": "1980-11-01"}]},
+        {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "low": "400", "high": "150", "date": "2026-11-01"}]},
+        {"therapies": [{"drug": "prednisone", "start": "2026-03-01", "end": "2026-02-01"}], "complete": ["therapies"]},
+        {"therapies": [{"drug": "prednisone", "taken": False, "dose": "5 mg/d"}], "complete": ["therapies"]},
+        {"answers": [{"test": "recent(finding(active_infection))", "answer": False, "date": "2026-11-22"}]},
+        {"measurements": [{"quantity": "platelets", "value": value, "date": "2026-11-01"} for value in ("22 10*9/L", "23 10*9/L")]},
+        {"measurements": [{"quantity": "platelets", "value": value, "date": "2026-11-01"} for value in ("22 10*9/L", "22000 /uL")]},
+        {"measurements": [{"quantity": "creatinine", "value": "1.2 mg/dL", "date": "2026-11-01"}]},
+        {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "date": "2026-11-01T08:30:00"}]},
+    ],
+    ids=str,
+)
+def test_what_contradicts_itself_is_answered_as_alone(kb: KnowledgeBase, record: dict[str, Any]) -> None:
+    chunk, found = one(kb, **record)
+    assert found.aside == {}
+    same_as_alone(kb, chunk, found)
+
+
+@pytest.mark.parametrize("ending", [2**-40, 0, -(2**-40)])
+def test_a_double_stands_for_its_shortest_decimal(kb: KnowledgeBase, ending: float) -> None:
+    """At a bound that no double holds exactly, in a unit that is converted."""
+    values = [0.1 + ending, 29.999999999999996, 30.0, 30.000000000000004, 49.99999999999999, 50, 30000.000000000004, 1e-7, 3e5 + ending]
+    rows = [(f"p{i}{unit}", "platelets", value, unit, "2026-11-20") for i, value in enumerate(map(float, values)) for unit in ("10*9/L", "/uL")]
+    measurements = pl.DataFrame(rows, ["patient", "quantity", "value", "unit", "date"], orient="row")
+    chunk, found = answered(kb, {"patients": measurements.select("patient"), "measurements": measurements})
+    assert found.aside == {}
+    same_as_alone(kb, chunk, found)
