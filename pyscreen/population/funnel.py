@@ -76,7 +76,8 @@ class Funnel:
         for same in zip(*(row["steps"] for row in rows), strict=True):
             counts = {name: sum(step[name] for step in same) for name in _COUNTS}
             steps.append(Step(same[0]["clause"], same[0]["label"], same[0]["role"], **counts))
-        return cls(*(rows[0][name] for name in ("cohort", "code", "label")), **total, steps=tuple(steps))
+        first = rows[0]
+        return cls(first["cohort"], first["code"], first["label"], **total, steps=tuple(steps))
 
     def as_json(self) -> dict[str, Any]:
         """Return the funnel for JSON."""
