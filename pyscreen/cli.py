@@ -264,8 +264,8 @@ def schema(what: str, trial: str | None, root: Path | None) -> None:
 @click.option("-o", "--output", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="A new folder.")
 @click.option("--patients", metavar="N", required=True, type=click.IntRange(1, 99_999_999), help="How many patients.")
 @click.option("--seed", metavar="S", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other patients.")
-@click.option("--as", "form", type=click.Choice(["tables", "fhir"]), default="tables", show_default=True,
-              help="Event tables, or a FHIR R4 bulk export.")  # fmt: skip
+@click.option("--as", "form", type=click.Choice(["tables", "fhir", "omop"]), default="tables", show_default=True,
+              help="Event tables, a FHIR R4 bulk export, or OMOP CDM 5.4 (a folder of Parquet, or a .duckdb file).")  # fmt: skip
 def generate(
     output: Path, patients: int, seed: int, form: str, day: date | None, trial: str | None, root: Path | None
 ) -> None:
@@ -285,7 +285,11 @@ def generate(
 @click.argument("source", metavar="SOURCE")
 @click.option("-o", "--output", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="A new folder.")
 def convert(source: str, output: Path, trial: str | None, root: Path | None) -> None:
-    """Turn a FHIR R4 bulk export (a folder of NDJSON) into event tables; what is not used is counted in reading.json."""
+    """Turn a hospital's data into event tables; what of them is not used is counted in reading.json.
+
+    SOURCE is a FHIR R4 bulk export (a folder of NDJSON), or an OMOP common data model 5.4: a folder of Parquet or CSV, a DuckDB
+    file, or postgresql://user@host/database, whose search path finds its tables.
+    """
     with _batch():
         from .population.conversion import REPORT
         from .population.conversion import convert as turn

@@ -77,3 +77,12 @@ def browser(chromium: Chromium, tmp_path: Path) -> Iterator[Browser]:
     for context in chromium.contexts:
         context.close()
     assert opened.complaints == []
+
+
+@pytest.fixture(scope="session")
+def postgres_binaries() -> Path:
+    """Where PostgreSQL's own programs are; a test that needs them is left out where they are not installed."""
+    found = sorted(path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed")
+    return found[-1]

@@ -54,8 +54,8 @@ def quoted(path: Path) -> str:
 
 
 @contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder to write into, which gets its name only when all is written. Raises RequestError."""
+def new_folder(folder: Path, file: str | None = None) -> Iterator[Path]:
+    """Give a folder to write into, which (or one file of which) gets its name only when all is written. Raises RequestError."""
     if folder.exists():
         raise RequestError([Problem("exists already; name a new folder", str(folder))])
     try:
@@ -66,7 +66,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.chmod(0o777 & ~_mask())
-        os.replace(unfinished, folder)
+        os.replace(unfinished / file if file else unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
