@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -101,14 +102,12 @@ def test_the_same_patients_get_the_same_verdicts(kb: KnowledgeBase, screener: Sc
 
 
 @pytest.fixture(scope="module")
-def postgres(postgres_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a server of our own on the loopback address."""
-    folder = tmp_path_factory.mktemp("postgres")
+def postgres(postgres_binaries: Path) -> Iterator[str]:
+    """Run a server of our own on the loopback address, which the superuser may not do."""
+    folder = Path(tempfile.mkdtemp(prefix="pyscreen-postgres-"))
     owner: list[str] = []
     if os.geteuid() == 0:
         owner = ["runuser", "-u", "postgres", "--"]
-        for path in (folder, *folder.parents[:2]):
-            path.chmod(0o755)
         shutil.chown(folder, "postgres")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -123,6 +122,7 @@ def postgres(postgres_binaries: Path, tmp_path_factory: pytest.TempPathFactory) 
         yield f"postgresql://reader:secret@127.0.0.1:{port}/postgres"
     finally:
         subprocess.run([*controls, "-m", "immediate", "stop"], check=False, stdout=subprocess.DEVNULL, timeout=120)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_every_patient_is_read_back_from_postgresql(
