@@ -369,6 +369,34 @@ def _batch() -> Iterator[None]:
         raise RequestError([Problem(message)]) from None
 
 
+@main.command()
+@click.argument("record", metavar="[RECORD]", required=False)
+@click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="The page to write.")
+@click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: the day on which it is opened).")
+@click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
+@click.option("--readings", "chosen", metavar="FILE", type=click.Path(path_type=Path),
+              help="A site's choice of readings (YAML or JSON, 'reading: option').")
+@click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")
+@_with_kb
+def worksheet(
+    record: str | None, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: Path | None, patient: str | None,
+    trial: str | None, root: Path | None,
+) -> None:
+    """Write a page in which questions are answered and the verdicts change at once, in a browser without a network.
+
+    With a RECORD the page holds it, and so is confidential itself; it can also open and save one.
+    """
+    from .sources import read_form
+    from .worksheet import page
+
+    base = knowledge.load(trial, root)
+    form, notes = read_form(record, base, patient) if record else (None, ())
+    _write(page(base, form, day, cohorts, read_readings(chosen) if chosen else None), output)
+    for note in notes:
+        click.echo(f"pyscreen: {_printable(f'{note.kind}: {note.message}')}", err=True)
+
+
 @main.group()
 def kb() -> None:
     """Look into the knowledge base, and check it."""

@@ -19,7 +19,7 @@ from .knowledge import Clause, KnowledgeBase
 from .markup import load
 from .record import Record
 from .screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Screener, Screening, Verdict
-from .sources import read_record
+from .sources import read_form, read_record
 from .written import build
 
 FAILS, OPENS = "fails", "opens"
@@ -146,9 +146,13 @@ def record_of(case: Case, kb: KnowledgeBase) -> Record:
     """Return the record of a case; of a derived one, the other record with what it changes. Raises RecordError."""
     if not case.way:
         return read_record(case.path, kb)
-    written = load(case.path.read_bytes(), str(case.path)).value
-    assert isinstance(written, dict)
-    return build(_changed(written, case), kb.vocabulary, file=case.name, name=case.name)
+    return build(form_of(case, kb), kb.vocabulary, file=case.name, name=case.name)
+
+
+def form_of(case: Case, kb: KnowledgeBase) -> Mapping[str, Any]:
+    """Return the record of a case in its written form. Raises RecordError."""
+    written, _ = read_form(case.path, kb)
+    return _changed(written, case) if case.way else written
 
 
 def _changed(written: Mapping[str, Any], case: Case) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import Problem, RecordError, RequestError
 from .knowledge import KnowledgeBase
-from .record import Record
+from .record import Note, Record
 
 
 def read_record(path: Path | str, kb: KnowledgeBase, patient: str | None = None) -> Record:
@@ -16,16 +17,56 @@ def read_record(path: Path | str, kb: KnowledgeBase, patient: str | None = None)
     `patient` chooses one by id where a FHIR file holds several, and of event tables (a folder, or a DuckDB file). Raises
     RecordError with every problem found.
     """
-    name = str(path)
-    if name == "-":
-        return parse_record(sys.stdin.buffer.read(), kb, "record", patient)
-    if Path(path).is_dir() or Path(path).suffix == ".duckdb":
+    if _is_tables(path):
         return _of_tables(Path(path), kb, patient)
+    return parse_record(_bytes(path), kb, _name(path), patient)
+
+
+def read_form(path: Path | str, kb: KnowledgeBase, patient: str | None = None) -> tuple[Mapping[str, object], tuple[Note, ...]]:
+    """Read a record as `read_record` does, and return its written form, with numbers and days as text, and what was not used of it.
+
+    What the file is called stands in it as the record's name where it has none. Raises RecordError with every problem found.
+    """
+    from . import fhir, markup
+
+    if _is_tables(path):
+        from .population.tables import read_tables
+
+        record = _of_tables(Path(path), kb, patient)
+        form: object = read_tables(path).of(record.id).written(0)
+    else:
+        data, name = _bytes(path), _name(path)
+        record = parse_record(data, kb, name, patient)
+        is_fhir = fhir.looks_like_fhir(data)
+        form = fhir.read(data, kb.vocabulary, name=name, patient=patient)[0] if is_fhir else markup.load(data, name).value
+    assert isinstance(form, Mapping)
+    rest = {field: _as_text(value) for field, value in form.items() if field != "record"}
+    return {"record": record.id, **rest}, record.notes
+
+
+def _as_text(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _as_text(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_text(inner) for inner in value]
+    return value if value is None or isinstance(value, bool) else str(value)
+
+
+def _is_tables(path: Path | str) -> bool:
+    return str(path) != "-" and (Path(path).is_dir() or Path(path).suffix == ".duckdb")
+
+
+def _name(path: Path | str) -> str:
+    return "record" if str(path) == "-" else str(path)
+
+
+def _bytes(path: Path | str) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
-        raise RecordError([Problem(f"cannot be read: {error.strerror or error}", name)]) from None
-    return parse_record(data, kb, name, patient)
+        raise RecordError([Problem(f"cannot be read: {error.strerror or error}", str(path))]) from None
 
 
 def _of_tables(path: Path, kb: KnowledgeBase, patient: str | None) -> Record:

@@ -32,7 +32,7 @@ LAYERS = [
     {"explain", "whatif", "checking", "describe", "words", "document", "coverage"},
     {"exports", "outline", "drawing", "interchange"},
     {"render"},
-    {"report"},
+    {"report", "worksheet"},
     {"cli"},
 ]
 """Each module knows those below it (earlier here), and in its own layer only such as do not know it."""

@@ -1,0 +1,97 @@
+"""The worksheet: one self-contained page in which a coordinator answers questions and sees verdicts change, in the browser alone.
+
+The page holds the exported knowledge base and plain JavaScript that decides by it (`web/`), put together here: the modules in the
+order in which they lean on one another, in one script. Its Content-Security-Policy lets run and show only what stands in it, by hash,
+and lets it ask no network for anything. A record that is given with it stands in it too: such a page holds patient data.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from datetime import date
+from hashlib import sha256
+from importlib import resources
+from string import Template
+from typing import Any
+
+from .interchange import export
+from .knowledge import KnowledgeBase
+from .render import DISCLAIMER, version
+
+MODULES = ("truth", "numbers", "days", "doses", "knowledge", "record", "derived", "items", "answers", "kleene", "screening",
+           "questions", "sheet", "dom", "forms", "page")  # fmt: skip
+"""The page's modules, each after those that it leans on."""
+YAML = "5.5.0"
+"""The version of js-yaml in `web/vendor`."""
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?:const|class|function\*?|async function) (\w+|\[[\w, ]+\])", re.MULTILINE)
+
+
+def page(
+    kb: KnowledgeBase,
+    form: Mapping[str, object] | None = None,
+    day: date | None = None,
+    cohorts: Iterable[str] = (),
+    readings: Mapping[str, str] | None = None,
+) -> str:
+    """Return the worksheet of a trial as one HTML text, with a record in its written form or an empty one.
+
+    Without a day the page screens on the day on which it is opened. `cohorts` (codes or ids) are those shown, else all.
+    Raises RequestError for cohorts, readings or options that do not exist.
+    """
+    kb.chosen(readings)
+    start = {
+        "record": form,
+        "day": day.isoformat() if day else None,
+        "cohorts": [kb.cohort(name).id for name in cohorts],
+        "readings": dict(readings or {}),
+    }
+    style, library, script = file("worksheet.css"), file("vendor/js-yaml.umd.min.js"), bundle()
+    return Template(file("worksheet.html")).substitute(
+        policy=f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'",
+        title=html.escape(kb.title),
+        registry=html.escape(kb.registry),
+        disclaimer=html.escape(DISCLAIMER),
+        digest=kb.digest,
+        version=html.escape(version()),
+        written=date.today().isoformat(),
+        yaml=YAML,
+        style=style,
+        knowledge=_data(export(kb)),
+        start=_data(start),
+        library=library,
+        script=script,
+    )
+
+
+def bundle() -> str:
+    """Return the page's modules as one script: each a function of its own that returns what it exports."""
+    parts = []
+    for name in MODULES:
+        text = file(f"{name}.js")
+        unknown = {other for _, other in _IMPORT.findall(text)} - set(MODULES[: MODULES.index(name)])
+        assert not unknown, f"{name}.js leans on {unknown}, which do not stand before it"
+        names = [one for found in _EXPORT.findall(text) for one in re.findall(r"\w+", found)]
+        body = _EXPORT.sub(lambda found: found[0].removeprefix("export "), _IMPORT.sub(r"const \1 = $\2;\n", text))
+        parts.append(f"const ${name} = (() => {{\n{body}return {{ {', '.join(names)} }};\n}})();")
+    return "\n".join(parts)
+
+
+def file(name: str) -> str:
+    """Return the text of a file of the page."""
+    return resources.files("pyscreen").joinpath("web", *name.split("/")).read_text(encoding="utf-8")
+
+
+def _data(value: Any) -> str:
+    """Return JSON that no browser takes for the end of its script, whatever a record says."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
