@@ -75,15 +75,21 @@ class Conflict(Exception):
         super().__init__(message)
 
 
-def answer(record: Record, tests: Iterable[Test], vocabulary: Vocabulary, day: date) -> Answers:
-    """Answer every test from a record as of a screening date."""
-    patients = {day: Patient(record, day, vocabulary)}
+def answer(
+    record: Record,
+    tests: Iterable[Test],
+    vocabulary: Vocabulary,
+    day: date,
+    patients: dict[date, Patient] | None = None,
+) -> Answers:
+    """Answer every test from a record as of a screening date; `patients` keeps what was worked out for a day, for the next call."""
+    patients = {} if patients is None else patients
     found: dict[str, Answer] = {}
     conflicts: dict[str, Note] = {note.message: note for note in record.notes if note.kind == "conflict"}
     told = _told(record, day)
     for test in tests:
         asked = _day_of(test, day)
-        patient = patients.setdefault(asked, patients.get(asked) or Patient(record, asked, vocabulary))
+        patient = patients.get(asked) or patients.setdefault(asked, Patient(record, asked, vocabulary))
         try:
             found[test.id] = _SUMMARIES[test.summary](patient, test)
             if test.id in told:

@@ -87,7 +87,7 @@ def _scale(threshold: Threshold) -> str:
 def _family(tests: list[Test]) -> Family:
     numbers = sorted({_number(threshold) for test in tests for threshold in test.comparison.thresholds})
     whole = all(test.summary == "count" for test in tests)
-    cells = [cell for cell in _cut(numbers) if not (whole and _empty_of_whole(cell))]
+    cells = [cell for cell in cut(numbers) if not (whole and _empty_of_whole(cell))]
     if not numbers:
         cells = [Cell(Fraction(0), Fraction(0)), Cell(Fraction(1), Fraction(1))]
     holds = {
@@ -97,7 +97,8 @@ def _family(tests: list[Test]) -> Family:
     return Family(tuple(sorted(test.id for test in tests)), tuple(cells), holds)
 
 
-def _cut(numbers: list[Fraction]) -> Iterator[Cell]:
+def cut(numbers: list[Fraction]) -> Iterator[Cell]:
+    """Yield the ranges into which ascending numbers cut all values, the numbers themselves among them."""
     previous: Fraction | None = None
     for number in numbers:
         yield Cell(previous, number)

@@ -35,7 +35,7 @@ PREDICATES: Mapping[str, tuple[int, ...]] = {
     "denial": (2,),
     **dict.fromkeys(("quantity", "unit", "offset", "grade", "code", "code_method", "act", "manage"), (3,)),
     **dict.fromkeys(("finding", "event", "procedure", "judgement", "consent", "drug", "class", "method"), (2,)),
-    **dict.fromkeys(("scale", "in_class", "half_life", "outcome", "obtain"), (2,)),
+    **dict.fromkeys(("scale", "in_class", "half_life", "outcome", "obtain", "doer", "done_by", "needs_first"), (2,)),
     **dict.fromkeys(("derived", "route", "not_systemic", "systemic", "attested"), (1,)),
     "equivalent": (4,),
     **dict.fromkeys(("trial", "cohort", "requires", "reading", "option"), (3,)),
@@ -44,7 +44,8 @@ PREDICATES: Mapping[str, tuple[int, ...]] = {
 }
 
 # Facts that name a thing or speak of it, but ask nothing: a word is not used by standing there.
-_TALK = frozenset(("label", "source", "clause", "reading", "option", "why", "current", "obtain", "manage", "outcome"))
+_TALK = frozenset(("label", "source", "clause", "reading", "option", "why", "current", "outcome",
+                   "obtain", "manage", "done_by", "needs_first"))  # fmt: skip
 # What a record's doses are computed with, though no criterion names it.
 _DOSE_INPUTS = ("weight",)
 # With these, that nobody can enter a cohort is their consequence, and not worth a finding of its own.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +19,9 @@ from .errors import KnowledgeBaseError, Problem, PyscreenError, RecordError, Req
 from .knowledge import KnowledgeBase
 from .render import version
 from .screening import Screener, Screening
+
+if TYPE_CHECKING:
+    from .whatif import Planner
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 ROBUST = "robust"
@@ -76,6 +79,17 @@ def _with_record(command: _Command) -> _Command:
     return click.argument("record", metavar="RECORD")(command)
 
 
+def _with_burdens(command: _Command) -> _Command:
+    return click.option("--burdens", metavar="FILE", help="How a site weighs acts (YAML or JSON, 'act: level').")(command)
+
+
+def _planner(screener: Screener, burdens: str | None) -> Planner:
+    from .whatif import Planner, read_burdens
+
+    acts = [row[0] for row in screener.kb.program.rows("act", 3)]
+    return Planner(screener, read_burdens(_choices(Path(burdens)), acts, burdens) if burdens else None)
+
+
 def _screening(
     record: str, day: date | None, chosen: str | None, patient: str | None, trial: str | None, root: Path | None,
     exact: bool = False,
@@ -92,6 +106,14 @@ def _screening(
 
 def read_readings(path: Path) -> Mapping[str, str]:
     """Read a site's choice of readings; raises RequestError with the file and what was expected."""
+    value = _choices(path)
+    if not all(isinstance(option, str) for option in value.values()):
+        raise _not_choices(path, "'G17: below_30', a reading and one of its options")
+    return {name: str(option) for name, option in value.items()}
+
+
+def _choices(path: Path) -> dict[str, Any]:
+    """Read what a site chooses, name by name; raises RequestError."""
     from .markup import load
 
     try:
@@ -103,11 +125,13 @@ def read_readings(path: Path) -> Mapping[str, str]:
     value = document.value
     if document.problems:
         raise RequestError(document.problems)
-    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise RequestError(
-            [Problem("expected lines such as 'G17: below_30', a reading and one of its options", str(path))]
-        )
-    return {str(name): str(option) for name, option in value.items()}
+    if not isinstance(value, dict):
+        raise _not_choices(path, "'name: choice'")
+    return {str(name): choice for name, choice in value.items()}
+
+
+def _not_choices(path: Path, example: str) -> RequestError:
+    return RequestError([Problem(f"expected lines such as {example}", str(path))])
 
 
 def _width() -> int:
@@ -200,23 +224,27 @@ def explain(
 @main.command()
 @_with_record
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
-@click.option(
-    "--plans", default=3, show_default=True, type=click.IntRange(1, 50), help="At most so many plans for each cohort."
-)
+@click.option("--plans", "limit", default=None, type=click.IntRange(1, 50),
+              help="At most so many plans for each cohort (default: 1, and 3 where cohorts are named).")  # fmt: skip
+@click.option("--by", metavar="DATE", callback=_day, help="Only what can be complete by that day.")
+@_with_burdens
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def whatif(cohorts: tuple[str, ...], plans: int, form: str, **source: Any) -> None:
+def whatif(
+    cohorts: tuple[str, ...], limit: int | None, by: date | None, burdens: str | None, form: str, **source: Any
+) -> None:
     """Plan what would make the patient eligible, the lightest first; or say what bars it."""
-    from . import render
-    from .whatif import Planner
+    from . import plantext
 
     screener, screening = _screening(**source)
-    names = cohorts or tuple(screening.verdicts)
-    planner = Planner(screener)
-    answers = [planner.plans(screening, name, plans) for name in names]
-    if form == "json":
-        click.echo(_json(render.whatif_json(screening, answers)))
+    planner = _planner(screener, burdens)
+    if cohorts:
+        answers = [planner.plans(screening, name, limit or 3, by) for name in cohorts]
     else:
-        click.echo(render.whatif_text(screening, answers, _width()), nl=False)
+        answers = planner.ranked(screening, limit or 1, by)
+    if form == "json":
+        click.echo(_json(plantext.whatif_json(screening, answers)))
+    else:
+        click.echo(plantext.whatif_text(screening, answers, _width(), by), nl=False)
 
 
 @main.command()

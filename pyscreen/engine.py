@@ -128,6 +128,17 @@ class Program:
                 )
         return found
 
+    def best(self, assumptions: Iterable[int]) -> Outcome | None:
+        """Return the best model under the assumptions, with what it shows (`#show`); None where there is none."""
+        found: Outcome | None = None
+        with self._control.solve(assumptions=list(assumptions), yield_=True) as handle:
+            for model in handle:
+                holds: dict[str, set[str]] = {}
+                for symbol in model.symbols(shown=True):
+                    holds.setdefault(symbol.name, set()).add(",".join(map(str, symbol.arguments)))
+                found = Outcome({name: frozenset(ids) for name, ids in holds.items()}, tuple(model.cost))
+        return found
+
     def satisfiable(self, assumptions: Iterable[int]) -> bool:
         """Tell whether some model fits the assumptions."""
         return bool(self._control.solve(assumptions=list(assumptions)).satisfiable)

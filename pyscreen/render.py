@@ -1,8 +1,7 @@
-"""Screenings, explanations and plans as text for people and as JSON for programs. Nothing is decided here."""
+"""Screenings and explanations as text for people and as JSON for programs. Nothing is decided here."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,8 @@ from . import engine
 from .explain import BLOCKS, MARKS, OPEN, effect, evidence_data
 from .knowledge import KnowledgeBase, Need, Reading
 from .outline import Entry, evidence_line, outline, short, tally
-from .screening import ELIGIBLE, Screening, Verdict
-from .whatif import LEVELS, Plan, Step, WhatIf
+from .page import Page as _Page
+from .screening import Screening, Verdict
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -176,7 +175,7 @@ def screening_json(screening: Screening, cohorts: Iterable[Verdict] | None = Non
     """Return a screening as plain data; the form is documented in docs/json.md."""
     verdicts = screening.verdicts.values() if cohorts is None else cohorts
     return {
-        **_head("screening", screening),
+        **head("screening", screening),
         "verdicts": [_verdict_json(screening, verdict) for verdict in verdicts],
         "presumed": [{"criterion": name, "label": screening.kb.criteria[name].label} for name in screening.presumed],
         "conflicts": [{"message": n.message, "source": n.id} for n in screening.conflicts],
@@ -189,7 +188,7 @@ def screening_json(screening: Screening, cohorts: Iterable[Verdict] | None = Non
     }
 
 
-def _head(form: str, screening: Screening) -> dict[str, Any]:
+def head(form: str, screening: Screening) -> dict[str, Any]:
     return {
         "format": f"pyscreen.{form}/1",
         "record": screening.record.id,
@@ -304,7 +303,7 @@ def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, 
     from . import explain, exports
 
     return {
-        **_head("explanation", screening),
+        **head("explanation", screening),
         "cohort": found.graph["cohort"],
         "verdict": screening.verdicts[found.graph["cohort"]].status,
         "graph": exports.node_link(found),
@@ -315,101 +314,6 @@ def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, 
         "missing_sets": [sorted(way) for way in explain.missing_sets(screening, found.graph["cohort"])],
         "disclaimer": DISCLAIMER,
     }  # fmt: skip
-
-
-# ---- plans -----------------------------------------------------------------------------------------------------------
-
-
-def whatif_text(screening: Screening, answers: Iterable[WhatIf], width: int = 100) -> str:
-    """Return plans as lists of steps, the cheapest first, or what bars the cohort."""
-    page = _Page(width)
-    page.line(f"{screening.record.id}, {screening.day}: what would make this patient eligible")
-    for answer in answers:
-        page.line()
-        page.line(f"{answer.cohort.code} {answer.cohort.label} - {answer.status.upper()}")
-        if answer.status == ELIGIBLE:
-            page.line("  Nothing more is needed.")
-            continue
-        for number, plan in enumerate(answer.plans, 1):
-            _plan(page, screening, plan, number, len(answer.plans))
-        if answer.bar is not None:
-            _bar(page, screening, answer)
-    page.line()
-    page.line("Behind each question stands the answer that the plan needs; if it turns out otherwise, screen again.")
-    page.item("", DISCLAIMER)
-    return page.text()
-
-
-def _plan(page: _Page, screening: Screening, plan: Plan, number: int, of: int) -> None:
-    wait = "" if plan.day == screening.day else f", no earlier than {plan.day}"
-    title = f"Plan {number} of {of}" if of > 1 else "Plan"
-    page.line(f"  {title}: {_count(plan.steps)}{wait}")
-    for waiting in plan.waits:
-        page.item("    - ", f"Wait until {plan.day}: {waiting}")
-    for step in plan.steps:
-        page.item("    - ", f"{step.label} ({LEVELS[step.level]})")
-        for aim in step.aims:
-            label = short(aim.label)
-            page.item("        ", f"{label}: {'yes' if aim.yes else 'no'} [{', '.join(aim.clauses)}]", extra=2)
-
-
-def _count(steps: tuple[Step, ...]) -> str:
-    counts = {level: sum(step.level == level for step in steps) for level in sorted(LEVELS, reverse=True)}
-    words = [f"{count} {LEVELS[level]}{'s' if count > 1 else ''}" for level, count in counts.items() if count]
-    return ", ".join(words) or "only time"
-
-
-def _bar(page: _Page, screening: Screening, answer: WhatIf) -> None:
-    assert answer.bar is not None
-    page.line("  No plan: these cannot be satisfied" + (" together" if len(answer.bar.needs) > 1 else ""))
-    for need in answer.bar.needs:
-        page.item("    x ", f"{screening.kb.criteria[need.criterion].label} [{need.clause}]")
-    for fact in answer.bar.facts[:_MOST_EVIDENCE]:
-        page.item("        ", fact)
-
-
-def whatif_json(screening: Screening, answers: Iterable[WhatIf]) -> dict[str, Any]:
-    """Return plans as plain data; see docs/json.md."""
-    return {
-        **_head("whatif", screening),
-        "cohorts": [
-            {
-                "cohort": answer.cohort.id,
-                "code": answer.cohort.code,
-                "verdict": answer.status,
-                "plans": [_plan_json(plan) for plan in answer.plans],
-                "bar": answer.bar
-                and {
-                    "needs": [{"clause": n.clause, "criterion": n.criterion} for n in answer.bar.needs],
-                    "facts": list(answer.bar.facts),
-                },
-            }
-            for answer in answers
-        ],
-        "disclaimer": DISCLAIMER,
-    }
-
-
-def _plan_json(plan: Plan) -> dict[str, Any]:
-    return {
-        "day": plan.day.isoformat(),
-        "waits": list(plan.waits),
-        "steps": [
-            {
-                "act": step.act,
-                "label": step.label,
-                "level": LEVELS[step.level],
-                "remedy": step.remedy,
-                "about": list(step.about),
-                "clauses": list(step.clauses),
-                "aims": [
-                    {"test": a.test, "label": a.label, "answer": "yes" if a.yes else "no", "clauses": list(a.clauses)}
-                    for a in step.aims
-                ],
-            }
-            for step in plan.steps
-        ],
-    }
 
 
 # ---- readings --------------------------------------------------------------------------------------------------------
@@ -485,29 +389,3 @@ def coverage_json(rows: list[Coverage]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-class _Page:
-    """Lines wrapped to a width, continued under their text. Control characters of a record never reach a terminal."""
-
-    def __init__(self, width: int) -> None:
-        self.width = max(width, 40)
-        self.lines: list[str] = []
-
-    def line(self, text: str = "") -> None:
-        self.lines.append(_plain(text).rstrip())
-
-    def item(self, lead: str, text: str, extra: int = 0, hang: int | None = None) -> None:
-        """Write a text behind its lead, wrapped under itself (`extra` further in, or under a fixed `hang`)."""
-        under = " " * (len(lead) + extra if hang is None else hang)
-        wrapped = textwrap.wrap(
-            _plain(text), self.width, initial_indent=lead, subsequent_indent=under, break_on_hyphens=False
-        )
-        self.lines += wrapped or [lead.rstrip()]
-
-    def text(self) -> str:
-        return "\n".join(self.lines) + "\n"
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)

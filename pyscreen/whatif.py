@@ -2,30 +2,42 @@
 
 A plan is a set of acts after which the cohort is eligible whatever else is unknown. `kb/engine/whatif.lp` says what an act may find
 out or change; clingo finds the cheapest. Waiting is screening on a later day: what time alone changes is answered as of that day, and
-what will be out of date by then is asked again.
+what will be out of date by then is asked again. The criterion graph tells beforehand on which days there is any hope.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 
 from . import cells
-from .answers import Answers, answer
 from .dates import shift
-from .engine import Program
-from .kleene import MET, UNMET
+from .engine import Outcome, Program
+from .errors import Problem, RequestError, did_you_mean
+from .kleene import MET, UNMET, Graph, Reach, doubts
 from .knowledge import Cohort, Need
-from .questions import Test
 from .screening import ELIGIBLE, Inputs, Screener, Screening
+from .targets import Target, Targets
+from .truth import Truth
+from .turning import Ahead
 
 LEVELS = {1: "question", 2: "test", 3: "invasive test", 4: "intervention"}
 SEARCH = ("--opt-strategy=usc", "--restart-on-model")
 """Core-guided optimisation: some forty times faster here than clingo's default on a first plan."""
-_HORIZON = 366 * 20
-_MOST_DATES = 8
+_MOST_DAYS = 8
+Truths = Mapping[str, Truth]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What can be done: its burden (1 question to 4 intervention) and who does it."""
+
+    id: str
+    label: str
+    level: int
+    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,176 +52,207 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One act: what it is, what it is about, the answers it must bring, and the clauses that need them.
+    """One act: what it is, who does it, what it is about, what it must show, and the clauses that need it.
 
-    `remedy` is obtain (find out), attest (a judgement or consent), or manage (change without harm).
+    `remedy` is obtain (find out), attest (a judgement or consent), or manage (change without harm). `targets` says in values what the
+    aims say test by test. `after` names the acts of the same plan that come first.
     """
 
     act: str
     label: str
     level: int
+    who: str
     remedy: str
     about: tuple[str, ...]
     aims: tuple[Aim, ...]
+    targets: tuple[Target, ...]
     clauses: tuple[str, ...]
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What time alone brings: the day from which it is so, in words, with the clauses that need it."""
+
+    day: date
+    label: str
+    clauses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """The first day on which the cohort would no longer be eligible, if nothing else changed, and by what."""
+
+    day: date
+    causes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Acts after which the cohort is eligible on `day`; `waits` tells what time alone changes until then."""
+    """Acts after which the cohort is eligible on `day`, the earliest one; `waits` is what time alone brings until then."""
 
     cohort: Cohort
     day: date
     steps: tuple[Step, ...]
     cost: tuple[int, ...]
-    waits: tuple[str, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    lapse: Lapse | None = None
+
+    @property
+    def aims(self) -> dict[str, bool]:
+        """The answers that the plan brings, test by test."""
+        return {aim.test: aim.yes for step in self.steps for aim in step.aims}
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A smallest set of requirements and exclusions that cannot be satisfied together, with the fixed facts behind each."""
+    """A smallest set of requirements and exclusions that cannot be satisfied together, with the fixed facts behind it.
+
+    `others` are further ones that bar each by itself.
+    """
 
     needs: tuple[Need, ...]
     facts: tuple[str, ...]
+    others: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The answer for one cohort: its verdict now, plans cheapest first, or the bar where there is none."""
+    """The answer for one cohort: its verdict now, plans cheapest first, or the bar where there is none.
+
+    `not_before` is the earliest day of a plan, where one was asked for by an earlier day and there is none.
+    """
 
     cohort: Cohort
     status: str
     plans: tuple[Plan, ...] = ()
     bar: Bar | None = None
+    not_before: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Burden:
+    """How a site weighs an act: its level, who does it; None as the knowledge base says."""
+
+    level: int | None = None
+    who: str | None = None
+
+
+@dataclass(frozen=True)
+class _State:
+    """How a record stands on a day, if nothing is done: answers (`expired`: known before), statuses, and what may become of them."""
+
+    truths: Truths
+    expired: Mapping[str, bool]
+    statuses: Mapping[str, str]
+    reach: Reach
+
+
+@dataclass(frozen=True)
+class _Outlook:
+    """What is worked out once for all cohorts of a screening."""
+
+    screening: Screening
+    ahead: Ahead
+    states: dict[date, _State] = field(default_factory=dict)
 
 
 class Planner:
     """A knowledge base made ready for planning: grounded once for all patients."""
 
-    def __init__(self, screener: Screener) -> None:
+    def __init__(self, screener: Screener, burdens: Mapping[str, Burden] | None = None) -> None:
         self.screener = screener
         self.kb = screener.kb
+        self.burdens = burdens or {}
         root = self.kb.root
-        files = [self.kb.main, root / "engine" / "whatif.lp"]
-        self._program = Program(files, facts=cells.facts(self.kb.tests.values()), options=SEARCH)
+        weighed = [f"burden({act},{burden.level})." for act, burden in self.burdens.items() if burden.level]
+        facts = "\n".join([cells.facts(self.kb.tests.values()), *weighed])
+        self._program = Program([self.kb.main, root / "engine" / "whatif.lp"], facts=facts, options=SEARCH)
         self._inputs = Inputs(self._program)
         self._recorded = self._program.literals("recorded", 2)
         self._wanted = self._program.literals("wanted")
         self._unwanted = self._program.literals("unwanted")
         self._ripe = self._program.literals("ripe")
-        self._shown = {"take": self._program.literals("take", 2), "change": self._program.literals("change", 2)}
-        self._shown["disturbed"] = self._program.literals("disturbed")
+        self._take = self._program.literals("take", 2)
+        self._change = {_split(key): literal for key, literal in self._program.literals("change", 2).items()}
+        self._graph = Graph(self.kb.criteria, doubts(self._program.rows("doubt", 2)))
+        self._targets = Targets(self.kb)
+        self._looking: _Outlook | None = None
 
-    def plans(self, screening: Screening, cohort: str, limit: int = 3) -> WhatIf:
+    def plans(self, screening: Screening, cohort: str, limit: int = 3, by: date | None = None) -> WhatIf:
         """Return up to `limit` cheapest plans for a cohort (id or code), or the bar where there is none.
 
-        Raises RequestError for a cohort that does not exist.
+        With `by`, only plans that can be complete by that day. Raises RequestError for a cohort that does not exist.
         """
         verdict = screening.verdict(cohort)
         if verdict.status == ELIGIBLE:
-            return WhatIf(verdict.cohort, verdict.status, (Plan(verdict.cohort, screening.day, (), ()),))
-        found: list[Plan] = []
-        for day, waits in self._days(screening, verdict.cohort):
-            answers = screening.answers if day == screening.day else self._answers(screening, day)
-            found += self._plans_on(screening, answers, verdict.cohort, day, waits, limit)
-        best = _undominated(sorted(found, key=lambda plan: (plan.cost, plan.day)))[:limit]
-        bar = None if best else self._bar(screening, verdict.cohort)
-        return WhatIf(verdict.cohort, verdict.status, tuple(best), bar)
-
-    def _answers(self, screening: Screening, day: date) -> Answers:
-        return answer(screening.record, self.kb.tests.values(), self.kb.vocabulary, day)
-
-    # ---- solving -----------------------------------------------------------------------------------------------------
-
-    def _given(self, answers: Answers, readings: Mapping[str, str]) -> list[int]:
-        literals = self._inputs.choices(readings)
-        for key, literal in self._recorded.items():
-            test, _, way = key.rpartition(",")
-            truth = answers[test].truth
-            literals.append(literal if truth is (way == "yes") else -literal)
-        return literals
-
-    def _goals(self, needs: Iterable[Need], exclusions: Iterable[Need]) -> list[int]:
-        wanted = {need.criterion for need in needs}
-        unwanted = {need.criterion for need in exclusions}
-        return [lit if name in wanted else -lit for name, lit in self._wanted.items()] + [
-            lit if name in unwanted else -lit for name, lit in self._unwanted.items()
+            return WhatIf(verdict.cohort, verdict.status, (self._timed(screening, Plan(verdict.cohort, screening.day, (), ())),))
+        days = self._days(screening, verdict.cohort)
+        found = [
+            plan
+            for day in days
+            if by is None or day <= by
+            for plan in self._plans_on(screening, verdict.cohort, day, limit)
         ]
+        best = _undominated(sorted(found, key=lambda plan: (plan.cost, plan.day)))[:limit]
+        if best:
+            return WhatIf(verdict.cohort, verdict.status, tuple(self._timed(screening, plan) for plan in best))
+        if by is not None:
+            later = (day for day in days if day > by and any(self._plans_on(screening, verdict.cohort, day, 1)))
+            not_before = next(later, None)
+            if not_before is not None:
+                return WhatIf(verdict.cohort, verdict.status, not_before=not_before)
+        return WhatIf(verdict.cohort, verdict.status, bar=self._bar(screening, verdict.cohort))
 
-    def _plans_on(
-        self, screening: Screening, answers: Answers, cohort: Cohort, day: date, waits: tuple[str, ...], limit: int
-    ) -> Iterator[Plan]:
-        assumed = self._given(answers, screening.readings) + self._goals(cohort.needs, self.kb.exclusions)
-        assumed += self._held(screening.day, day)
-        with self._program.guard() as guard:
-            for _ in range(limit):
-                outcome = self._program.solve([*assumed, guard.literal], self._shown)
-                if outcome is None:
-                    return
-                holds = (f"{self.kb.criteria[test].label}, after the change" for test in outcome.holds["disturbed"])
-                yield self._plan(cohort, day, (*waits, *sorted(holds)), answers, outcome.holds, outcome.cost)
-                taken = [self._shown["take"][key] for key in outcome.holds["take"]]
-                if not taken:
-                    return
-                guard.forbid(taken)
+    def ranked(self, screening: Screening, limit: int = 1, by: date | None = None) -> list[WhatIf]:
+        """Return the answers for every cohort, the nearest first: eligible, then by the cheapest plan, then by how much bars."""
+        answers = [self.plans(screening, cohort, limit, by) for cohort in self.kb.cohorts]
 
-    def _plan(
-        self,
-        cohort: Cohort,
-        day: date,
-        waits: tuple[str, ...],
-        answers: Answers,
-        holds: Mapping[str, frozenset[str]],
-        cost: tuple[int, ...],
-    ) -> Plan:
-        changed = dict(_split(key) for key in holds["change"])
-        taken: dict[str, list[str]] = {}
-        for key in sorted(holds["take"]):
-            act, concept = _split(key)
-            taken.setdefault(act, []).append(concept)
-        steps: list[Step] = []
-        for act, concepts in taken.items():
-            level, label = self._acts[act]
-            steps.append(self._step(cohort, act, label, level, concepts, changed, answers))
-        steps.sort(key=lambda step: (step.remedy != "manage", step.level, _first_clause(step)))
-        return Plan(cohort, day, tuple(steps), cost, waits)
+        def nearness(answer: WhatIf) -> tuple[int, tuple[int, ...], date, int]:
+            if answer.plans:
+                plan = answer.plans[0]
+                return (0 if answer.status == ELIGIBLE else 1), plan.cost, plan.day, 0
+            if answer.not_before:
+                return 2, (), answer.not_before, 0
+            bars = len(answer.bar.needs) + len(answer.bar.others) if answer.bar else 0
+            return 3, (), date.max, bars
 
-    def _step(
-        self,
-        cohort: Cohort,
-        act: str,
-        label: str,
-        level: int,
-        concepts: list[str],
-        changed: Mapping[str, str],
-        answers: Answers,
-    ) -> Step:
-        tests = sorted(test for test in changed if self._about.get(test) in concepts)
-        needs = (*cohort.needs, *self.kb.exclusions)
-        aims = tuple(
-            Aim(
-                test,
-                self.kb.criteria[test].label,
-                changed[test] == "yes",
-                tuple(dict.fromkeys(need.clause for need in needs if test in self._leaves[need.criterion])),
-            )
-            for test in tests
-        )
-        kinds = {self.kb.tests[test].selection.kind for test in tests}
-        remedy = "attest" if kinds <= {"judgement", "consent"} else "obtain"
-        if any(answers[test].truth is not None for test in tests):
-            remedy = "manage"
-        about = tuple(self._concept_label(concept) for concept in concepts)
-        clauses = tuple(dict.fromkeys(need.clause for need in needs if any(need.clause in aim.clauses for aim in aims)))
-        return Step(act, label, level, remedy, about, aims, clauses)
+        return sorted(answers, key=nearness)
+
+    # ---- the facts behind --------------------------------------------------------------------------------------------
 
     @cached_property
-    def _acts(self) -> dict[str, tuple[int, str]]:
-        return {str(act): (int(str(level)), str(label)) for act, level, label in self._program.facts("act", 3)}
+    def acts(self) -> dict[str, Act]:
+        """Every act, as the site weighs it."""
+        doers = {row[0]: row[1] for row in self._program.rows("doer", 2)}
+        who = {row[0]: row[1] for row in self._program.rows("done_by", 2)}
+        found = {}
+        for act, level, label in self._program.rows("act", 3):
+            own = self.burdens.get(act, Burden())
+            found[act] = Act(act, label, own.level or int(level), own.who or doers.get(who.get(act, ""), ""))
+        return found
 
     @cached_property
-    def _about(self) -> dict[str, str]:
+    def _first(self) -> dict[str, set[str]]:
+        """For each act, those that come before it where both are done."""
+        found: dict[str, set[str]] = {}
+        for act, other in self._program.rows("needs_first", 2):
+            found.setdefault(act, set()).add(other)
+        return found
+
+    @cached_property
+    def about(self) -> dict[str, str]:
+        """What each test is about."""
         return {str(test): str(concept) for test, concept in self._program.facts("about", 2)}
+
+    @cached_property
+    def _obtainable(self) -> frozenset[str]:
+        return frozenset(str(test) for test, _, _ in self._program.facts("opens", 3))
+
+    @cached_property
+    def _changeable(self) -> frozenset[tuple[str, bool]]:
+        """Which tests a clinician can move, to which answer."""
+        return frozenset((str(test), str(answer) == "yes") for test, answer, _, _ in self._program.facts("changes", 4))
 
     @cached_property
     def _leaves(self) -> dict[str, frozenset[str]]:
@@ -223,6 +266,200 @@ class Planner:
         kinds = self.kb.vocabulary.kinds_of(concept)
         return self.kb.vocabulary.label(kinds[0], concept) if kinds else concept
 
+    def _outlook(self, screening: Screening) -> _Outlook:
+        """Return what is worked out once for all cohorts of a screening."""
+        if self._looking is None or self._looking.screening is not screening:
+            self._looking = _Outlook(screening, Ahead(screening.record, screening.answers, self.kb.vocabulary))
+        return self._looking
+
+    def _ahead(self, screening: Screening) -> Ahead:
+        return self._outlook(screening).ahead
+
+    def known(self, screening: Screening, test: str, day: date) -> Truth:
+        """Return the record's answer to a test on a day, if nothing is done."""
+        return self._state(screening, day).truths[test]
+
+    def _state(self, screening: Screening, day: date) -> _State:
+        """Return how the record stands on a day, if nothing is done."""
+        states = self._outlook(screening).states
+        if day not in states:
+            truths, expired = self._answers_on(screening, day)
+            statuses = self._graph.statuses(truths, screening.readings)
+            found = {(name, way) for name in self._obtainable if truths[name] is None for way in (True, False)}
+            found -= {(name, not way) for name, way in expired.items()}
+            movable = found | {(name, way) for name, way in self._changeable if truths[name] is (not way)}
+            states[day] = _State(truths, expired, statuses, self._graph.reach(truths, movable, screening.readings))
+        return states[day]
+
+    def _answers_on(self, screening: Screening, day: date) -> tuple[dict[str, Truth], dict[str, bool]]:
+        """Return the answers of a day, and what was known on the screening date and is out of date by then.
+
+        That is asked again, but nobody waits for it to come out otherwise: a count that is too high today does not become open by
+        growing old. What a clinician would have to change stays as it is until then.
+        """
+        ahead, truths, expired = self._ahead(screening), dict[str, Truth](), dict[str, bool]()
+        for name, test in self.kb.tests.items():
+            now, then = screening.answers[name].truth, ahead.answer(test, day).truth
+            if now is not None and then is None and (name, not now) in self._changeable:
+                then = now
+            elif now is not None and then is None:
+                expired[name] = now
+            truths[name] = then
+        return truths, expired
+
+    # ---- solving -----------------------------------------------------------------------------------------------------
+
+    def _given(self, truths: Truths, readings: Mapping[str, str]) -> list[int]:
+        literals = self._inputs.choices(readings)
+        for (test, way), literal in self._answers_of.items():
+            literals.append(literal if truths[test] is way else -literal)
+        return literals
+
+    @cached_property
+    def _answers_of(self) -> dict[tuple[str, bool], int]:
+        return {(test, way == "yes"): lit for key, lit in self._recorded.items() for test, way in (_split(key),)}
+
+    def _goals(self, needs: Iterable[Need], exclusions: Iterable[Need]) -> list[int]:
+        wanted = {need.criterion for need in needs}
+        unwanted = {need.criterion for need in exclusions}
+        return [lit if name in wanted else -lit for name, lit in self._wanted.items()] + [
+            lit if name in unwanted else -lit for name, lit in self._unwanted.items()
+        ]
+
+    def _plans_on(self, screening: Screening, cohort: Cohort, day: date, limit: int) -> Iterator[Plan]:
+        """Yield the cheapest plans of a day; none that only stands because a contrary answer has grown old."""
+        state = self._state(screening, day)
+        truths = state.truths
+        assumed = self._given(truths, screening.readings) + self._goals(cohort.needs, self.kb.exclusions)
+        assumed += self._held(screening.day, day) + self._unneeded(screening, cohort, day)
+        for outcome in self._outcomes(assumed, limit):
+            plan = self._plan(screening, cohort, day, truths, outcome.holds, outcome.cost)
+            if self._eligible(cohort, {**truths, **state.expired, **plan.aims}, screening.readings):
+                yield plan
+
+    def _outcomes(self, assumed: list[int], limit: int) -> Iterator[Outcome]:
+        """Yield the cheapest sets of acts under the assumptions, none of them within another."""
+        if limit == 1:
+            outcome = self._program.best(assumed)
+            yield from () if outcome is None else (outcome,)
+            return
+        with self._program.guard() as guard:
+            for _ in range(limit):
+                outcome = self._program.best([*assumed, guard.literal])
+                if outcome is None:
+                    return
+                yield outcome
+                taken = [self._take[key] for key in outcome.holds.get("take", ())]
+                if not taken:
+                    return
+                guard.forbid(taken)
+
+    def _unneeded(self, screening: Screening, cohort: Cohort, day: date) -> list[int]:
+        """Return the literals that leave alone what only settled criteria lean on, and ask nothing again to hear otherwise."""
+        state = self._state(screening, day)
+        needed = self._unsettled(cohort, state.statuses)
+        otherwise = {(test, "no" if way else "yes") for test, way in state.expired.items()}
+        return [-lit for (test, way), lit in self._change.items() if test not in needed or (test, way) in otherwise]
+
+    def _unsettled(self, cohort: Cohort, statuses: Mapping[str, str]) -> set[str]:
+        """Return the tests under what is not in order."""
+        wrong = [n for n in cohort.needs if statuses[n.criterion] != MET]
+        wrong += [n for n in self.kb.exclusions if statuses[n.criterion] != UNMET]
+        return set().union(*(self._leaves[need.criterion] for need in wrong))
+
+    def _plan(
+        self,
+        screening: Screening,
+        cohort: Cohort,
+        day: date,
+        truths: Truths,
+        holds: Mapping[str, frozenset[str]],
+        cost: tuple[int, ...],
+    ) -> Plan:
+        changed = {test: way == "yes" for test, way in map(_split, holds.get("change", ()))}
+        taken: dict[str, list[str]] = {}
+        for key in sorted(holds.get("take", ())):
+            act, concept = _split(key)
+            taken.setdefault(act, []).append(concept)
+        steps = [self._step(screening, cohort, act, concepts, changed, truths) for act, concepts in taken.items()]
+        held = holds.get("disturbed", frozenset())
+        waits = [
+            Wait(self._holding(test, screening.day), f"{self.kb.criteria[test].label}, after the change", self._clauses(cohort, test))
+            for test in held
+        ]
+        waits += self._waits(screening, cohort, day, truths, changed)
+        return Plan(cohort, day, tuple(self._in_order(steps)), cost, tuple(sorted(waits, key=lambda w: (w.day, w.label))))
+
+    def _in_order(self, steps: list[Step]) -> list[Step]:
+        """Put what must come first first; else changes, then by burden and clause."""
+        left = sorted(steps, key=lambda step: (step.remedy != "manage", step.level, step.clauses))
+        ordered: list[Step] = []
+        while left:
+            waiting = {step.act for step in left}
+            free = next((step for step in left if not set(step.after) & (waiting - {step.act})), left[0])
+            ordered.append(free)
+            left.remove(free)
+        acts = {step.act for step in steps}
+        return [replace(step, after=tuple(act for act in step.after if act in acts)) for step in ordered]
+
+    def _step(
+        self,
+        screening: Screening,
+        cohort: Cohort,
+        act: str,
+        concepts: list[str],
+        changed: Mapping[str, bool],
+        truths: Truths,
+    ) -> Step:
+        tests = sorted(test for test in changed if self.about.get(test) in concepts)
+        aims = tuple(Aim(t, self.kb.criteria[t].label, changed[t], self._clauses(cohort, t)) for t in tests)
+        kinds = {self.kb.tests[test].selection.kind for test in tests}
+        remedy = "attest" if kinds <= {"judgement", "consent"} else "obtain"
+        if any(truths[test] is not None for test in tests):
+            remedy = "manage"
+        needs = (*cohort.needs, *self.kb.exclusions)
+        clauses = tuple(dict.fromkeys(n.clause for n in needs if any(n.clause in aim.clauses for aim in aims)))
+        known = self.acts[act]
+        return Step(
+            act,
+            known.label,
+            known.level,
+            known.who,
+            remedy,
+            tuple(map(self._concept_label, concepts)),
+            aims,
+            self._targets.of({test: changed[test] for test in tests}, truths),
+            clauses,
+            tuple(sorted(self._first.get(act, ()))),
+        )
+
+    def _clauses(self, cohort: Cohort, test: str) -> tuple[str, ...]:
+        needs = (*cohort.needs, *self.kb.exclusions)
+        return tuple(dict.fromkeys(need.clause for need in needs if test in self._leaves[need.criterion]))
+
+    # ---- time --------------------------------------------------------------------------------------------------------
+
+    def _days(self, screening: Screening, cohort: Cohort) -> list[date]:
+        """Return the days with any hope: the screening day, and later ones on which time alone has turned a contrary answer."""
+        turning = {screening.day}
+        for name in self._contrary(screening, cohort):
+            day = self._ahead(screening).turns(self.kb.tests[name])
+            if day is not None:
+                turning.add(day)
+        leaves = self._all_leaves(cohort)
+        turning |= {self._holding(name, screening.day) for name in leaves & self._movable_doses}
+        hopeful = (day for day in sorted(turning) if not self._barring(screening, cohort, day))
+        return [day for day, _ in zip(hopeful, range(_MOST_DAYS + 1), strict=False)]
+
+    def _contrary(self, screening: Screening, cohort: Cohort) -> list[str]:
+        """Return the known answers under what is not in order that time may turn."""
+        ahead, tests = self._ahead(screening), self.kb.tests
+        leaves = sorted(self._unsettled(cohort, screening.statuses))
+        return [n for n in leaves if screening.answers[n].truth is not None and ahead.may_turn(tests[n])]
+
+    def _all_leaves(self, cohort: Cohort) -> set[str]:
+        return set().union(*(self._leaves[need.criterion] for need in (*cohort.needs, *self.kb.exclusions)))
+
     def _held(self, start: date, day: date) -> list[int]:
         """Return the literals that say which doses, moved on the first day, will have been held long enough by the other."""
         return [lit if self._holding(test, start) <= day else -lit for test, lit in self._ripe.items()]
@@ -231,82 +468,142 @@ class Planner:
     def _movable_doses(self) -> frozenset[str]:
         """The tests of an unchanged dose that a clinician may move."""
         movable = {row[2] for row in self._program.rows("changes", 4)}
-        return frozenset(test for test in self._ripe if self._about.get(test) in movable)
+        return frozenset(test for test in self._ripe if self.about.get(test) in movable)
 
     def _holding(self, test: str, start: date) -> date:
         duration = self.kb.tests[test].comparison.thresholds[0].duration
         assert duration is not None
         return shift(start, duration)
 
-    # ---- waiting -----------------------------------------------------------------------------------------------------
-
-    def _days(self, screening: Screening, cohort: Cohort) -> list[tuple[date, tuple[str, ...]]]:
-        """Return the screening day, and later days on which time alone has turned a contrary answer."""
-        turning: dict[date, list[str]] = {screening.day: []}
-        leaves = set().union(*(self._leaves[n.criterion] for n in (*cohort.needs, *self.kb.exclusions)))
-        contrary = [name for name in sorted(leaves) if screening.answers[name].truth is not None]
-        for name in contrary:
-            test = self.kb.tests[name]
-            if not _bound_to_time(test):
+    def _waits(
+        self, screening: Screening, cohort: Cohort, day: date, truths: Truths, changed: Mapping[str, bool]
+    ) -> Iterator[Wait]:
+        """Yield what had to turn by itself until the day, and would bar the cohort had it not."""
+        if day == screening.day:
+            return
+        ahead = self._ahead(screening)
+        for name in self._contrary(screening, cohort):
+            before = screening.answers[name].truth
+            if truths[name] is not (not before) or name in changed:
                 continue
-            day = self._turns(screening, test)
+            if not self._eligible(cohort, {**truths, **changed, name: before}, screening.readings):
+                turned = ahead.turns(self.kb.tests[name]) or day
+                since = "; ".join(map(str, ahead.answer(self.kb.tests[name], day).evidence[:1]))
+                label = self.kb.criteria[name].label + (f" ({since})" if since else "")
+                yield Wait(min(turned, day), label, self._clauses(cohort, name))
+
+    def _eligible(self, cohort: Cohort, truths: Truths, readings: Mapping[str, str]) -> bool:
+        statuses = self._graph.statuses(truths, readings)
+        met = all(statuses[need.criterion] == MET for need in cohort.needs)
+        return met and all(statuses[need.criterion] == UNMET for need in self.kb.exclusions)
+
+    def _timed(self, screening: Screening, plan: Plan) -> Plan:
+        """Return a plan with the day on which what it reaches would lapse."""
+        return replace(plan, lapse=self._lapse(screening, plan))
+
+    def _lapse(self, screening: Screening, plan: Plan) -> Lapse | None:
+        truths: dict[str, Truth] = {**self._state(screening, plan.day).truths, **plan.aims}
+        after = replace(screening, statuses=self._graph.statuses(truths, screening.readings))
+        needs = (*plan.cohort.needs, *self.kb.exclusions)
+        resting = dict.fromkeys(test for need in needs for test in after.deciding_tests(need.criterion))
+        ends: dict[date, list[str]] = {}
+        for name in resting:
+            day = self._ends(screening, plan, name)
             if day is not None:
-                turning.setdefault(day, []).append(self.kb.criteria[name].label)
-        for name in sorted(leaves & self._movable_doses):
-            turning.setdefault(self._holding(name, screening.day), [])
-        days = sorted(turning)[: _MOST_DATES + 1]
-        waits: list[str] = []
-        result = []
-        for day in days:
-            waits += [label for label in turning[day] if label not in waits]
-            result.append((day, tuple(waits)))
-        return result
+                ends.setdefault(day, []).append(name)
+        ahead = self._ahead(screening)
+        for day in sorted(ends):
+            for name in ends[day]:
+                truths[name] = None if name in plan.aims else ahead.answer(self.kb.tests[name], day).truth
+            if not self._eligible(plan.cohort, truths, screening.readings):
+                return Lapse(day, tuple(dict.fromkeys(self.kb.criteria[name].label for name in ends[day])))
+        return None
 
-    def _turns(self, screening: Screening, test: Test) -> date | None:
-        """Return the first later day on which a test's answer is the opposite of today's, if nothing else changes."""
-        now = screening.answers[test.id].truth
-
-        def turned(days: int) -> bool:
-            later = answer(screening.record, [test], self.kb.vocabulary, screening.day + timedelta(days=days))
-            return later[test.id].truth is (not now)
-
-        probe = 1
-        while probe <= _HORIZON and not turned(probe):
-            probe *= 2
-        if probe > _HORIZON:
-            return None
-        low, high = probe // 2, probe
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if turned(middle) else (middle, high)
-        return screening.day + timedelta(days=high)
+    def _ends(self, screening: Screening, plan: Plan, name: str) -> date | None:
+        """Return the first day on which an answer that a plan rests on no longer holds by itself."""
+        test = self.kb.tests[name]
+        if name not in plan.aims:
+            return self._ahead(screening).changes(test, plan.day)
+        windows = [c.duration for c in map(test.selection.condition, ("newest", "within")) if c and c.duration]
+        firsts = []
+        for window in windows:
+            over = shift(plan.day, window)
+            days = (over + timedelta(days=n) for n in range(-1, 6))
+            firsts.append(next(day for day in days if shift(day, window, -1) > plan.day))
+        return min(firsts, default=None)
 
     # ---- no plan -----------------------------------------------------------------------------------------------------
 
+    def _barring(self, screening: Screening, cohort: Cohort, day: date) -> list[Need]:
+        """Return the requirements and exclusions that nothing but time can satisfy after a day."""
+        reach = self._state(screening, day).reach
+        barred = [need for need in cohort.needs if need.criterion not in reach.met]
+        return barred + [need for need in self.kb.exclusions if need.criterion not in reach.unmet]
+
     def _bar(self, screening: Screening, cohort: Cohort) -> Bar:
-        """Return a smallest set of requirements and exclusions that no plan satisfies, by leaving out one after the other."""
-        given = self._given(screening.answers, screening.readings)
-        goals: list[tuple[Need, bool]] = [(n, False) for n in cohort.needs] + [(n, True) for n in self.kb.exclusions]
-        kept = list(goals)
-        for goal in goals:
+        """Return a smallest set of requirements and exclusions that no plan satisfies."""
+        barring = self._barring(screening, cohort, screening.day)
+        if barring:
+            first = self._goal(cohort, barring[0])
+            return Bar((barring[0],), tuple(self._fixed_facts(screening, [first])), tuple(barring[1:]))
+        truths = self._state(screening, screening.day).truths
+        given = self._given(truths, screening.readings)
+        kept: list[tuple[Need, bool]] = [(n, False) for n in cohort.needs] + [(n, True) for n in self.kb.exclusions]
+        for goal in list(kept):
             fewer = [other for other in kept if other != goal]
             if not self._possible(given, fewer):
                 kept = fewer
-        needs = tuple(need for need, _ in kept)
-        return Bar(needs, tuple(self._fixed_facts(screening, kept)))
+        return Bar(tuple(need for need, _ in kept), tuple(self._fixed_facts(screening, kept)))
+
+    def _goal(self, cohort: Cohort, need: Need) -> tuple[Need, bool]:
+        return need, need not in cohort.needs
 
     def _possible(self, given: list[int], goals: list[tuple[Need, bool]]) -> bool:
         literals = self._goals([n for n, excludes in goals if not excludes], [n for n, excludes in goals if excludes])
         return self._program.satisfiable([*given, *literals, *self._ripe.values()])
 
     def _fixed_facts(self, screening: Screening, goals: list[tuple[Need, bool]]) -> Iterator[str]:
-        """Yield the evidence of the tests that decide why the goals fail."""
+        """Yield the evidence of a smallest set of tests that decide why the goals fail."""
+        reach = self._state(screening, screening.day).reach
         for need, excludes in goals:
-            if screening.statuses[need.criterion] != (MET if excludes else UNMET):
+            if need.criterion in (reach.unmet if excludes else reach.met):
                 continue
-            for name in screening.deciding_tests(need.criterion):
-                for evidence in screening.answers[name].evidence:
-                    yield str(evidence)
+            for name in reach.reason(need.criterion, not excludes):
+                given = screening.answers[name]
+                label = self.kb.criteria[name].label
+                yield from (str(evidence) for evidence in given.evidence[:2])
+                if not given.evidence:
+                    yield f"{label}: {'the record is complete' if given.truth is not None else 'cannot be found out'}"
+
+
+def read_burdens(written: Mapping[str, object], acts: Collection[str], file: str = "") -> dict[str, Burden]:
+    """Return how a site weighs acts: `blood_test: 1`, `imaging: invasive test`, `walk_test: {level: 2, who: the physiotherapist}`.
+
+    Raises RequestError with everything that is wrong.
+    """
+    problems: list[Problem] = []
+    found: dict[str, Burden] = {}
+    for act, value in written.items():
+        if act not in acts:
+            problems.append(Problem(f"no act '{act}'{did_you_mean(str(act), acts)}", file))
+            continue
+        parts = value if isinstance(value, Mapping) else {"level": value}
+        unknown = set(parts) - {"level", "who"}
+        level = _level(parts.get("level"))
+        if unknown or not parts or (level is None and ("level" in parts or "who" not in parts)):
+            expected = f"a level ({', '.join(f'{n} {word}' for n, word in LEVELS.items())}), or level and who"
+            problems.append(Problem(f"{act}: expected {expected}", file))
+            continue
+        who = parts.get("who")
+        found[str(act)] = Burden(level, str(who) if who is not None else None)
+    if problems:
+        raise RequestError(problems)
+    return found
+
+
+def _level(value: object) -> int | None:
+    words = {word: number for number, word in LEVELS.items()} | {str(number): number for number in LEVELS}
+    return words.get(str(value))
 
 
 def _split(key: str) -> tuple[str, str]:
@@ -317,26 +614,6 @@ def _split(key: str) -> tuple[str, str]:
         if key[i] == "," and depth == 0:
             return key[:i], key[i + 1 :]
     raise AssertionError(key)
-
-
-def _first_clause(step: Step) -> str:
-    return step.clauses[0] if step.clauses else ""
-
-
-def _bound_to_time(test: Test) -> bool:
-    """Tell whether the passing of time can turn a test's answer."""
-    if test.summary in ("unchanged", "time_since") or test.selection.concept == "age":
-        return True
-    stack = [test.selection]
-    while stack:
-        selection = stack.pop()
-        if any(selection.condition(name) for name in _TIMED):
-            return True
-        stack += [condition.selection for condition in selection.conditions if condition.selection]
-    return False
-
-
-_TIMED = ("within", "inside", "ahead", "ago", "lasting", "age", "as_of")
 
 
 def _undominated(plans: list[Plan]) -> list[Plan]:

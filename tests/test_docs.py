@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pyscreen import coverage, explain, form, knowledge, render
+from pyscreen import coverage, explain, form, knowledge, plantext, render
 from pyscreen.population.cohort import Run
 from pyscreen.population.tables import frames_of, read_tables
 from pyscreen.screening import Screener, Screening
@@ -79,7 +79,7 @@ def test_the_readme_shows_real_output() -> None:
     lines = [line[4:] for line in shown.splitlines() if line.startswith("    ") and line.strip() != "..."]
     screening = screener.screen(read_record(ROOT / record, kb), DAY)
     answers = [Planner(screener).plans(screening, cohort, 3) for cohort in screening.verdicts]
-    real = render.screening_text(screening) + render.whatif_text(screening, answers)
+    real = render.screening_text(screening) + plantext.whatif_text(screening, answers)
     for cohort in screening.verdicts:
         real += render.explanation_text(screening, explain.graph(screening, cohort))
     stable = [line for line in lines if not line.startswith(("Knowledge base ", "$ "))]
@@ -176,12 +176,15 @@ def outputs() -> Iterator[tuple[str, dict[str, Any]]]:
         yield "screening", render.screening_json(screening)
         if number % 6 == 0:
             cohorts = list(screening.verdicts)[number // 6 :: 3]
-            yield "whatif", render.whatif_json(screening, [planner.plans(screening, cohort, 1) for cohort in cohorts])
+            yield "whatif", plantext.whatif_json(screening, [planner.plans(screening, cohort, 1) for cohort in cohorts])
             for cohort in cohorts:
                 found = explain.graph(screening, cohort, number % 4 == 0)
                 yield "explanation", render.explanation_json(screening, found)
     young = screener.screen(parse_record(b"birth_date: 2009-01-01", kb), DAY)
-    yield "whatif", render.whatif_json(young, [planner.plans(young, "1.2", 1)])
+    yield "whatif", plantext.whatif_json(young, [planner.plans(young, "1.2", 1)])
+    eligible = (kb.root / "trials/cd19_autoimmune/cases/sle_itp_eligible.yaml").read_text(encoding="utf-8")
+    soon = screener.screen(parse_record(re.sub(r"birth_date: .*", "birth_date: 2008-12-01", eligible).encode(), kb), DAY)
+    yield "whatif", plantext.whatif_json(soon, [planner.plans(soon, "1.2", 1, date(2026, 11, 30))])
     yield from (("listed_reading", row) for row in render.readings_json(kb))
     rows = coverage.coverage(kb)
     yield from (("covered", row) for row in render.coverage_json([*rows, replace(rows[0], criteria=())]))

@@ -20,18 +20,19 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.sta
 POPULATION = sorted(path.stem for path in (PACKAGE / "population").glob("*.py") if not path.stem.startswith("__"))
 
 LAYERS = [
-    {"errors", "truth"},
+    {"errors", "truth", "page"},
     {"dates", "ucum", "quantities", "markup", "engine"},
     {"vocabulary", "record", "doses"},
     {"derived", "form"},
     {"written", "questions", "resources", "items"},
     {"codebook", "fhir", "answers", "cells", "cache"},
     {"knowledge"},
-    {"kleene", "sources"},
+    {"kleene", "sources", "targets", "turning", "sequel"},
     {"screening"},
     {"explain", "whatif", "checking", "describe", "words", "document", "coverage"},
     {"exports", "outline", "drawing", "interchange"},
     {"render"},
+    {"plantext"},
     {"report", "worksheet"},
     {"cli"},
 ]

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date, timedelta
 from functools import cache
+from random import Random
 
 import pytest
 
 from pyscreen.answers import Answers, answer
+from pyscreen.errors import RequestError
+from pyscreen.plantext import barred_alike
 from pyscreen.screening import ELIGIBLE, Inputs, Screening
-from pyscreen.whatif import Planner, WhatIf
+from pyscreen.sources import parse_record, read_record
+from pyscreen.targets import Targets
+from pyscreen.turning import Ahead
+from pyscreen.whatif import Plan, Planner, WhatIf, read_burdens
 from tests.partial import DAY, knowledge, partial_records, screener
+from tests.planning import carried_out, forbidden, is_eligible
 
 MANY = 40
 RECORDS = list(partial_records(MANY, seed=7))
@@ -84,7 +93,7 @@ def test_where_there_is_no_plan_a_smallest_bar_says_why(number: int, cohort: str
     chosen = kb.cohort(cohort)
     goals = [(n, False) for n in chosen.needs if n in found.bar.needs]
     goals += [(n, True) for n in kb.exclusions if n in found.bar.needs]
-    given = planner()._given(screening.answers, screening.readings)
+    given = planner()._given({name: a.truth for name, a in screening.answers.by_test.items()}, screening.readings)
     assert len(goals) == len(found.bar.needs) > 0
     assert not planner()._possible(given, goals)
     for goal in goals:
@@ -110,3 +119,210 @@ def test_an_eligible_patient_needs_nothing() -> None:
                 (plan,) = planner().plans(screened(number), cohort).plans
                 assert plan.steps == ()
 
+
+
+# ---- carried out -----------------------------------------------------------------------------------------------------
+
+FEW = list(partial_records(28, seed=11))
+EVERYWHERE = list(knowledge().cohorts)
+
+
+@cache
+def trial(number: int) -> tuple[Screening, tuple[Plan, ...]]:
+    screening = screener().screen(FEW[number], DAY, dependences=False)
+    return screening, planner().plans(screening, EVERYWHERE[number % len(EVERYWHERE)], limit=2).plans
+
+
+@pytest.mark.parametrize("number", range(len(FEW)))
+def test_a_plan_carried_out_on_the_record_makes_it_eligible_and_no_step_can_be_spared(number: int) -> None:
+    screening, plans = trial(number)
+    for plan in plans:
+        ways = [by for by in (True, False) if is_eligible(screener(), carried_out(screener(), screening, plan, plan.steps, by), plan.cohort.id, plan.day)]
+        assert ways, sorted(plan.aims)
+        assert forbidden(planner(), plan, screening) == []
+        for step in plan.steps[:: 1 + len(plan.steps) // 3]:
+            fewer = [other for other in plan.steps if other is not step]
+            assert not is_eligible(screener(), carried_out(screener(), screening, plan, fewer, ways[0]), plan.cohort.id, plan.day)
+
+
+def test_the_trials_of_plans_are_worth_it() -> None:
+    """Most plans can be carried out as items, and some have to wait."""
+    plans = [(screening, plan) for number in range(len(FEW)) for screening, found in (trial(number),) for plan in found]
+    by_items = [is_eligible(screener(), carried_out(screener(), s, plan, plan.steps, True), plan.cohort.id, plan.day) for s, plan in plans]
+    assert len(plans) >= 15
+    assert sum(by_items) >= 0.8 * len(plans)
+    assert sum(len(plan.steps) >= 3 for _, plan in plans) >= 5
+
+
+# ---- time ------------------------------------------------------------------------------------------------------------
+
+
+def planned_for(text: str, cohort: str, by: date | None = None) -> WhatIf:
+    record = parse_record(text.encode(), knowledge(), "anna")
+    return planner().plans(screener().screen(record, DAY, dependences=False), cohort, 3, by)
+
+
+def grown(birth: str, cohort: str, by: date | None = None) -> WhatIf:
+    """Plan for the record of somebody eligible, born on another day."""
+    whole = (knowledge().root / "trials/cd19_autoimmune/cases/sle_itp_eligible.yaml").read_text(encoding="utf-8")
+    return planned_for(re.sub(r"birth_date: .*", f"birth_date: {birth}", whole), cohort, by)
+
+
+def test_who_is_too_young_waits_for_the_birthday() -> None:
+    found = grown("2008-12-01", "1.2")
+    (plan,) = found.plans[:1]
+    assert (found.status, plan.day) == ("ineligible", date(2026, 12, 1))
+    assert [(wait.day, wait.clauses) for wait in plan.waits if "1.2.age" in wait.clauses] == [(date(2026, 12, 1), ("1.2.age",))]
+
+
+def test_a_plan_by_a_day_is_ready_by_it_or_says_when() -> None:
+    assert grown("2008-12-01", "1.2", by=date(2026, 12, 1)).plans
+    early = grown("2008-12-01", "1.2", by=date(2026, 11, 30))
+    assert (early.plans, early.bar, early.not_before) == ((), None, date(2026, 12, 1))
+
+
+def test_nobody_grows_younger() -> None:
+    found = grown("1950-01-01", "1.2")
+    assert found.plans == ()
+    assert found.bar is not None
+    assert [need.clause for need in found.bar.needs] == ["1.2.age"]
+    assert any("1950-01-01" in fact for fact in found.bar.facts)
+
+
+def test_eligibility_lapses_when_a_result_is_too_old_or_the_patient_is() -> None:
+    (plan,) = grown("1990-01-01", "1.2").plans
+    assert plan.lapse is not None
+    assert plan.lapse.day <= DAY + timedelta(days=29)
+    record = parse_record((knowledge().root / "trials/cd19_autoimmune/cases/sle_itp_eligible.yaml").read_bytes(), knowledge())
+    for day, status in ((plan.lapse.day - timedelta(days=1), "eligible"), (plan.lapse.day, "undecided")):
+        assert screener().screen(record, day, dependences=False).verdict("1.2").status == status
+    (limited,) = grown("1955-11-25", "1.2").plans
+    assert limited.lapse is not None
+    assert limited.lapse.day == date(2026, 11, 25)
+    assert any("Age" in cause for cause in limited.lapse.causes)
+
+
+def test_a_contrary_value_does_not_become_open_by_growing_old() -> None:
+    """Platelets of 200 are old in four weeks: that is no reason to hope for fewer."""
+    whole = (knowledge().root / "trials/cd19_autoimmune/cases/sle_itp_eligible.yaml").read_text(encoding="utf-8")
+    high = "measurements:\n- {quantity: platelets, value: 200 10*9/L, date: 2026-11-21}\n- {quantity: platelets, value: 210 10*9/L, date: 2026-11-20}\n"
+    found = planned_for(whole.replace("measurements:\n", high, 1), "1.2")
+    assert found.plans == ()
+    assert found.bar is not None
+
+
+def test_a_day_on_which_an_answer_turns_is_the_first() -> None:
+    """The few days tried are all that matter: against every day of the next 500."""
+    kb, turned = knowledge(), 0
+    for record in partial_records(6, seed=3):
+        screening = screener().screen(record, DAY, dependences=False)
+        ahead = Ahead(record, screening.answers, kb.vocabulary)
+        tests = [t for t in kb.tests.values() if ahead.may_turn(t) and screening.answers[t.id].truth is not None]
+        some = Random(record.id).sample(tests, min(25, len(tests)))
+        days = [DAY + timedelta(days=n) for n in range(1, 500)]
+        real: dict[str, date] = {}
+        for day in days:
+            for name, given in answer(record, [t for t in some if t.id not in real], kb.vocabulary, day).by_test.items():
+                if given.truth is not screening.answers[name].truth:
+                    real[name] = day
+        for test in some:
+            found = ahead.changes(test, DAY)
+            assert real.get(test.id) == (found if found and found <= days[-1] else None), test.id
+            turned += test.id in real
+    assert turned >= 30
+
+
+# ---- what a step says ------------------------------------------------------------------------------------------------
+
+
+def test_steps_say_who_does_them_and_what_comes_before() -> None:
+    acts = planner().acts
+    assert all(act.who for act in acts.values())
+    named = {row[0] for row in knowledge().program.rows("act", 3)}
+    assert {act for row in planner()._program.rows("needs_first", 2) for act in row} <= named
+    assert {row[0] for row in planner()._program.rows("done_by", 2)} <= named
+    for number in range(len(FEW)):
+        for plan in trial(number)[1]:
+            done: set[str] = set()
+            for step in plan.steps:
+                assert set(step.after) <= done
+                done.add(step.act)
+                assert {aim.test for aim in step.aims} == {test for target in step.targets for test in target.tests}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "said"),
+    [
+        ({'recent(below(platelets,"150 10*9/L"))': True}, {}, ["Platelet count: below 150 10*9/L, no older than 28 d"]),
+        (
+            {'recent(below(platelets,"150 10*9/L"))': True, 'recent(below(platelets,"30 10*9/L"))': False},
+            {},
+            ["Platelet count: at least 30 10*9/L and below 150 10*9/L, no older than 28 d"],
+        ),
+        (
+            {'recent(below(platelets,"150 10*9/L"))': True},
+            {'recent(below(platelets,"30 10*9/L"))': False},
+            ["Platelet count: at least 30 10*9/L and below 150 10*9/L, no older than 28 d"],
+        ),
+        (
+            {'recent(latest_two_platelets_low("50 10*9/L"))': True},
+            {},
+            ["Platelet count: below 50 10*9/L, each of the latest 2, no older than 28 d"],
+        ),
+        ({'recent(between(age,"18 a","65 a"))': True}, {}, ["Age in completed years: at least 18 a and at most 65 a, no older than 28 d"]),
+        ({'recent(between(age,"18 a","65 a"))': False}, {}, ["Age in completed years: outside 18 a to 65 a, no older than 28 d"]),
+        ({'recent(at_least(qtcf,"470 ms"))': False}, {}, ["QT interval corrected by Fridericia's formula: below 470 ms, no older than 28 d"]),
+        ({"procedure(hysterectomy)": False}, {}, ["Hysterectomy: no"]),
+    ],
+)
+def test_a_target_is_an_interval_with_its_unit(wanted: Mapping[str, bool], known: Mapping[str, bool], said: list[str]) -> None:
+    assert list(map(str, Targets(knowledge()).of(wanted, known))) == said
+
+
+def test_a_site_weighs_acts_its_own_way() -> None:
+    acts = [row[0] for row in knowledge().program.rows("act", 3)]
+    given = read_burdens({"marrow_biopsy": 1, "blood_test": "invasive test", "imaging": {"level": "3", "who": "the clinic in town"}}, acts)
+    assert (given["marrow_biopsy"].level, given["blood_test"].level, given["imaging"].who) == (1, 3, "the clinic in town")
+    weighed = Planner(screener(), given)
+    record = read_record(knowledge().root / "trials/cd19_autoimmune/cases/marrow_missing.yaml", knowledge())
+    (plan, *_) = weighed.plans(screener().screen(record, DAY, dependences=False), "1.2").plans
+    assert [(step.act, step.level) for step in plan.steps] == [("marrow_biopsy", 1)]
+    assert weighed.acts["imaging"].who == "the clinic in town"
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ({"marow_biopsy": 1}, "did you mean 'marrow_biopsy'?"),
+        ({"blood_test": 7}, "expected a level"),
+        ({"blood_test": {"lvl": 1}}, "expected a level"),
+        ({"blood_test": "heavy"}, "expected a level"),
+        ({"blood_test": None}, "expected a level"),
+    ],
+)
+def test_a_wrong_burden_is_an_error(written: Mapping[str, object], words: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(words)):
+        read_burdens(written, [row[0] for row in knowledge().program.rows("act", 3)], "burdens.yaml")
+
+
+# ---- across the trial ------------------------------------------------------------------------------------------------
+
+
+def test_cohorts_are_ranked_by_nearness() -> None:
+    for number in range(0, len(FEW), 7):
+        screening, _ = trial(number)
+        ranked = planner().ranked(screening)
+        assert {answer.cohort.id for answer in ranked} == set(EVERYWHERE)
+        groups = [0 if a.status == ELIGIBLE else 1 if a.plans else 2 for a in ranked]
+        assert groups == sorted(groups)
+        costs = [a.plans[0].cost for a in ranked if a.plans and a.status != ELIGIBLE]
+        assert costs == sorted(costs)
+
+
+def test_what_bars_several_cohorts_alike_is_said_once() -> None:
+    record = parse_record(b"findings: [{finding: malignancy, date: 2026-11-20}]", knowledge())
+    answers = planner().ranked(screener().screen(record, DAY, dependences=False))
+    ((codes, needs),) = barred_alike(answers)
+    assert len(codes) == len(EVERYWHERE)
+    assert [need.clause for need in needs] == ["ex.4.malignancy"]
+    assert all(answer.bar and answer.bar.facts for answer in answers)

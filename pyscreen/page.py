@@ -1,0 +1,31 @@
+"""A page of plain text: lines wrapped to a width, continued under their text."""
+
+from __future__ import annotations
+
+import textwrap
+
+
+class Page:
+    """Lines wrapped to a width. Control characters of a record never reach a terminal."""
+
+    def __init__(self, width: int) -> None:
+        self.width = max(width, 40)
+        self.lines: list[str] = []
+
+    def line(self, text: str = "") -> None:
+        self.lines.append(_plain(text).rstrip())
+
+    def item(self, lead: str, text: str, extra: int = 0, hang: int | None = None) -> None:
+        """Write a text behind its lead, wrapped under itself (`extra` further in, or under a fixed `hang`)."""
+        under = " " * (len(lead) + extra if hang is None else hang)
+        wrapped = textwrap.wrap(
+            _plain(text), self.width, initial_indent=lead, subsequent_indent=under, break_on_hyphens=False
+        )
+        self.lines += wrapped or [lead.rstrip()]
+
+    def text(self) -> str:
+        return "\n".join(self.lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
