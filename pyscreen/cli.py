@@ -189,8 +189,12 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
 
 @main.command()
 @_with_record
-@click.option("--cohort", required=True, metavar="C", help="The cohort, by code or id.")
+@click.option("--cohort", metavar="C", help="The cohort, by code or id.")
 @click.option("--all", "everything", is_flag=True, help="Also what does not matter to the verdict.")
+@click.option("--blockers", is_flag=True, help="Instead: the tests that stand in the way, and which of them every way in needs.")
+@click.option("--missing", is_flag=True, help="Instead: the smallest sets of answers that would make the patient eligible.")
+@click.option("--contrast", metavar="C", help="Instead: why the one cohort and not this other one.")
+@click.option("--fact", metavar="NAME", help="Instead: what hangs on an item (its id), a concept or a test, in all cohorts.")
 @click.option("--exact", is_flag=True, help="Decide over the consistent completions what Kleene logic leaves open.")
 @click.option(
     "--format",
@@ -201,13 +205,26 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
 )
 @_with_output
 def explain(
-    cohort: str, everything: bool, exact: bool, form: str, output: Path | None, **source: Any
-) -> None:
-    """Show why: the criteria of a cohort down to the evidence, with their clauses."""
+    cohort: str | None, everything: bool, exact: bool, form: str, output: Path | None, blockers: bool, missing: bool,
+    contrast: str | None, fact: str | None, **source: Any,
+) -> None:  # fmt: skip
+    """Show why: the criteria of a cohort down to the evidence, with their clauses; or answer another question about it."""
     from . import drawing, exports, render
     from . import explain as explanation
 
-    _, screening = _screening(exact=exact, **source)
+    questions = {"--blockers": blockers, "--missing": missing, "--contrast": contrast, "--fact": fact}
+    asked = [name for name, value in questions.items() if value]
+    if len(asked) > 1:
+        raise RequestError(f"one question at a time: {' or '.join(asked)}")
+    if asked and form not in ("text", "json"):
+        raise RequestError(f"{asked[0]} is answered in text or json, not in {form}")
+    if cohort is None and fact is None:
+        raise RequestError("which cohort? name one with --cohort, by code or id ('pyscreen kb list' shows them)")
+    screener, screening = _screening(exact=exact, **source)
+    if asked:
+        _write(_reply(screener, screening, cohort or "", asked[0], contrast or fact or "", form == "json"), output)
+        return
+    assert cohort is not None
     found = explanation.graph(screening, cohort, everything)
     shown = found if everything else explanation.why(found)
     match form:
@@ -219,6 +236,58 @@ def explain(
             _write(drawing.draw(screening, found, form, everything), output)
         case _:
             _write({"dot": exports.dot, "mermaid": exports.mermaid, "graphml": exports.graphml}[form](shown), output)
+
+
+def _reply(screener: Screener, screening: Screening, cohort: str, asked: str, other: str, as_json: bool) -> str:
+    """Return the answer to one of the questions of `explain`."""
+    from . import comparison, replies
+    from . import explain as explanation
+    from .gaps import Gaps
+
+    width = _width()
+    match asked:
+        case "--blockers":
+            blockers = explanation.blockers(explanation.graph(screening, cohort))
+            data, text = replies.blockers_json(screening, cohort, blockers), replies.blockers_text(screening, cohort, blockers, width)
+        case "--missing":
+            missing = Gaps(screening.kb).missing(screening, cohort)
+            data, text = replies.missing_json(screening, cohort, missing), replies.missing_text(screening, cohort, missing, width)
+        case "--contrast":
+            found = comparison.contrast(screening, cohort, other)
+            data, text = replies.contrast_json(screening, found), replies.contrast_text(screening, found, width)
+        case _:
+            bearing = comparison.bearing(screener, screening, other)
+            data, text = replies.bearing_json(screening, bearing), replies.bearing_text(screening, bearing, width)
+    return _json(data) + "\n" if as_json else text
+
+
+@main.command()
+@click.argument("record", metavar="RECORD")
+@click.argument("other", metavar="[OTHER]", required=False)
+@click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")
+@click.option("--then", "then", metavar="DATE", callback=_day, help="The screening date of OTHER (default: that of RECORD).")
+@click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
+@click.option("--readings", "chosen", metavar="FILE", help="A site's choice of readings, or robust.")
+@click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_with_kb
+def diff(
+    record: str, other: str | None, day: date | None, then: date | None, cohorts: tuple[str, ...], form: str, **source: Any
+) -> None:
+    """Show what changed between two screenings and what it did: of RECORD and OTHER, or of RECORD on two days."""
+    from . import replies
+    from .comparison import difference
+
+    if other is None and then is None:
+        raise RequestError("what is RECORD to be compared with? name another record, or another day with --then")
+    day = day or date.today()
+    _, before = _screening(record=record, day=day, **source)
+    _, after = _screening(record=other or record, day=then or day, **source)
+    found = difference(before, after, cohorts or None)
+    if form == "json":
+        click.echo(_json(replies.difference_json(found)))
+    else:
+        click.echo(replies.difference_text(found, _width()), nl=False)
 
 
 @main.command()

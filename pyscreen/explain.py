@@ -9,15 +9,14 @@ that is absent `helps`, one that is present `blocks`, one that is not settled is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .answers import Evidence
 from .kleene import MET, UNKNOWN, UNMET
 from .knowledge import Criterion, Need
-from .screening import ELIGIBLE, INELIGIBLE, Inputs, Screening
+from .screening import ELIGIBLE, INELIGIBLE, Screening
 from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -284,122 +283,3 @@ def _combined(kind: str, number: int, unmet: bool, able: list[bool], found: nx.D
                 domains[domain] = max(domains.get(domain, 0), int(weight))
         return (sum(domains.values()) < number) if unmet else (sum(domains.values()) >= number)
     return False
-
-
-def missing_sets(screening: Screening, cohort: str, limit: int = 8) -> list[frozenset[str]]:
-    """Return smallest sets of unknown tests that make the cohort eligible if they turn out well, fewest first, at most `limit`.
-
-    Each is enough and has nothing to spare, by clingo. An empty list where a known fact bars every way in.
-    """
-    found = graph(screening, cohort)
-    wanted = _favourable(found)
-    program, inputs = screening.kb.program, Inputs(screening.kb.program)
-    choices = inputs.choices(screening.readings)
-    eligible = program.literals(ELIGIBLE)[found.graph["cohort"]]
-
-    def enough(way: frozenset[str]) -> bool:
-        changed = {name: replace(screening.answers[name], truth=wanted[name]) for name in way}
-        answers = replace(screening.answers, by_test={**screening.answers.by_test, **changed})
-        return program.satisfiable([*inputs.assumptions(answers), *choices, eligible])
-
-    kept: set[frozenset[str]] = set()
-    for candidate in _ways(found, limit * 2):
-        if enough(candidate):
-            way = candidate
-            for name in sorted(candidate):
-                way = way - {name} if enough(way - {name}) else way
-            kept.add(way)
-    return _least(kept, limit)
-
-
-def _favourable(found: nx.DiGraph[str]) -> dict[str, bool]:
-    """Return for each test the answer that eligibility wants: yes, unless it stands under an odd number of negations."""
-    wanted: dict[str, bool] = {}
-    seen: set[tuple[str, bool]] = set()
-    stack = [(found.graph["cohort"], False)]
-    while stack:
-        node, flipped = stack.pop()
-        if (node, flipped) in seen:
-            continue
-        seen.add((node, flipped))
-        wanted.setdefault(node, not flipped)
-        for _, child, edge in found.out_edges(node, data=True):
-            stack.append((child, flipped is not (edge["role"] in _FLIPS)))
-    return wanted
-
-
-def _ways(found: nx.DiGraph[str], limit: int) -> list[frozenset[str]]:
-    """Return small sets of unknown tests that would satisfy every part of the graph, put together part by part."""
-    root = found.graph["cohort"]
-    memo: dict[tuple[str, bool], list[frozenset[str]]] = {}
-
-    def ways(name: str, unmet: bool) -> list[frozenset[str]]:
-        key = (name, unmet)
-        if key not in memo:
-            memo[key] = _least(find(name, unmet), limit)
-        return memo[key]
-
-    def find(name: str, unmet: bool) -> Iterable[frozenset[str]]:
-        data = found.nodes[name]
-        if effect(data["status"], unmet) == HELPS:
-            return [frozenset()]
-        if data["status"] != UNKNOWN and name != root:
-            return []
-        if data["kind"] == "test":
-            return [frozenset([name])]
-        edges = list(found.out_edges(name, data=True))
-        children = [ways(child, unmet is not (edge["role"] in _FLIPS)) for _, child, edge in edges]
-        details = [edge["detail"] for _, _, edge in edges]
-        return _joined_ways(data["kind"], data.get("number", 0), unmet, children, details, limit)
-
-    return ways(root, False)
-
-
-def _joined_ways(
-    kind: str, number: int, unmet: bool, children: list[list[frozenset[str]]], details: list[str], limit: int
-) -> Iterable[frozenset[str]]:
-    """Combine the ways to settle the members into ways to settle the criterion (for `unmet`: as unmet)."""
-    if kind == "points" and not unmet:
-        return _scored(children, details, number, limit)
-    if kind == "n_of":
-        return _some_of(children, len(children) - number + 1 if unmet else number, limit)
-    if kind in ("known_by", "by_reading") or (kind == "any_of") is not unmet:
-        return [way for child in children for way in child]
-    return _some_of(children, len(children), limit)
-
-
-def _scored(children: list[list[frozenset[str]]], details: list[str], number: int, limit: int) -> list[frozenset[str]]:
-    """Return ways to reach a number of points, the heaviest item of each domain counting."""
-    domains: dict[str, list[tuple[int, frozenset[str]]]] = {}
-    for ways, detail in zip(children, details, strict=True):
-        domain, weight = detail.rsplit(" ", 1)
-        domains.setdefault(domain, [(0, frozenset())]).extend((int(weight), way) for way in ways)
-    sums: dict[int, list[frozenset[str]]] = {0: [frozenset()]}
-    for options in domains.values():
-        grown: dict[int, list[frozenset[str]]] = {}
-        for total, so_far in sums.items():
-            for points, way in options:
-                grown.setdefault(min(total + points, number), []).extend(one | way for one in so_far)
-        sums = {total: _least(found, limit) for total, found in grown.items()}
-    return sums.get(number, [])
-
-
-def _some_of(children: list[list[frozenset[str]]], number: int, limit: int) -> list[frozenset[str]]:
-    """Return ways to satisfy a number of the children, built child by child and kept few."""
-    by_count: list[list[frozenset[str]]] = [[frozenset()], *([] for _ in range(number))]
-    for child in children:
-        for count in range(number, 0, -1):
-            grown = [one | other for one in by_count[count - 1] for other in child]
-            by_count[count] = _least([*by_count[count], *grown], limit * 4)
-    return by_count[number]
-
-
-def _least(ways: Iterable[frozenset[str]], limit: int) -> list[frozenset[str]]:
-    """Return the minimal sets, smallest first, at most so many."""
-    kept: list[frozenset[str]] = []
-    for way in sorted(set(ways), key=lambda way: (len(way), sorted(way))):
-        if not any(other <= way for other in kept):
-            kept.append(way)
-        if len(kept) >= limit:
-            break
-    return list(islice(kept, limit))

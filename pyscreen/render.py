@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import engine
 from .explain import BLOCKS, MARKS, OPEN, effect, evidence_data
+from .gaps import Gaps
 from .knowledge import KnowledgeBase, Need, Reading
 from .outline import Entry, evidence_line, outline, short, tally
-from .page import Page as _Page
+from .page import Page
 from .screening import Screening, Verdict
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def version() -> str:
 def screening_text(screening: Screening, cohorts: Iterable[Verdict] | None = None, width: int = 100) -> str:
     """Return a screening as a page to read: a line for each cohort, then what fails, what is open, and what it rests on."""
     verdicts = list(screening.verdicts.values() if cohorts is None else cohorts)
-    page = _Page(width)
+    page = Page(width)
     page.line(f"{screening.record.id}, screened on {screening.day} for {screening.kb.title} ({screening.kb.registry})")
     page.line()
     widest = max((len(verdict.cohort.label) for verdict in verdicts), default=0)
@@ -57,7 +58,7 @@ def _status(verdict: Verdict) -> str:
     return verdict.status.upper() + (" (exact)" if verdict.exact else "")
 
 
-def _shared_needs(page: _Page, screening: Screening, verdicts: list[Verdict]) -> None:
+def _shared_needs(page: Page, screening: Screening, verdicts: list[Verdict]) -> None:
     """Say once what concerns every cohort: exclusions, and (with several cohorts) the general requirements."""
     if not verdicts:
         return
@@ -74,7 +75,7 @@ def _common(verdicts: list[Verdict], part: str) -> list[Need]:
     return [need for need in first if all(need in getattr(verdict, part) for verdict in verdicts)]
 
 
-def _cohort_needs(page: _Page, screening: Screening, verdict: Verdict, several: bool) -> None:
+def _cohort_needs(page: Page, screening: Screening, verdict: Verdict, several: bool) -> None:
     shared = (
         [n for part in ("failing", "open") for n in _common(list(screening.verdicts.values()), part)] if several else []
     )
@@ -84,7 +85,7 @@ def _cohort_needs(page: _Page, screening: Screening, verdict: Verdict, several: 
     _needs(page, screening, f"{verdict.cohort.code} {verdict.cohort.label}: not settled", unsettled, OPEN)
 
 
-def _needs(page: _Page, screening: Screening, title: str, needs: Iterable[Need], mark: str) -> None:
+def _needs(page: Page, screening: Screening, title: str, needs: Iterable[Need], mark: str) -> None:
     needs = list(needs)
     if not needs:
         return
@@ -129,7 +130,7 @@ def _standing(certain: int, possible: int) -> str:
     return f"{certain} certain, {possible} possible"
 
 
-def _readings(page: _Page, screening: Screening, verdicts: list[Verdict]) -> None:
+def _readings(page: Page, screening: Screening, verdicts: list[Verdict]) -> None:
     lines: dict[tuple[str, str], list[str]] = {}
     for verdict in verdicts:
         for dependence in verdict.depends_on:
@@ -149,7 +150,7 @@ def _readings(page: _Page, screening: Screening, verdicts: list[Verdict]) -> Non
         )
 
 
-def _presumed(page: _Page, screening: Screening) -> None:
+def _presumed(page: Page, screening: Screening) -> None:
     if screening.presumed:
         page.line()
         page.line("Presumed absent: the protocol asks only for what is known, and the record does not say it")
@@ -157,7 +158,7 @@ def _presumed(page: _Page, screening: Screening) -> None:
             page.item("  . ", screening.kb.criteria[name].label)
 
 
-def _notes(page: _Page, screening: Screening) -> None:
+def _notes(page: Page, screening: Screening) -> None:
     if screening.conflicts:
         page.line()
         page.line("Conflicts in the record (they decide nothing)")
@@ -189,6 +190,7 @@ def screening_json(screening: Screening, cohorts: Iterable[Verdict] | None = Non
 
 
 def head(form: str, screening: Screening) -> dict[str, Any]:
+    """Return what every answer in JSON begins with."""
     return {
         "format": f"pyscreen.{form}/1",
         "record": screening.record.id,
@@ -251,7 +253,7 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
 
     Without `everything`, only what matters to the verdict.
     """
-    page = _Page(width)
+    page = Page(width)
     root = found.graph["cohort"]
     verdict = screening.verdicts[root]
     page.line(
@@ -273,7 +275,7 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
 class _Tree:
     """Writes the entries of an outline, each under its parent."""
 
-    def __init__(self, page: _Page) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
 
     def write(self, entry: Entry, depth: int) -> None:
@@ -298,10 +300,11 @@ class _Tree:
             self.page.item(indent, f"unknown: {entry.why}")
 
 
-def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, Any]:
+def explanation_json(screening: Screening, found: nx.DiGraph[str], gaps: Gaps | None = None) -> dict[str, Any]:
     """Return an explanation as node-link data with its blockers and smallest missing sets; see docs/json.md."""
     from . import explain, exports
 
+    missing = (gaps or Gaps(screening.kb)).missing(screening, found.graph["cohort"])
     return {
         **head("explanation", screening),
         "cohort": found.graph["cohort"],
@@ -311,7 +314,8 @@ def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, 
             {"test": b.test, "label": b.label, "contrary": b.contrary, "necessary": b.necessary}
             for b in explain.blockers(found)
         ],
-        "missing_sets": [sorted(way) for way in explain.missing_sets(screening, found.graph["cohort"])],
+        "missing_sets": [sorted(way) for way in missing.sets],
+        "missing_sets_complete": missing.complete,
         "disclaimer": DISCLAIMER,
     }  # fmt: skip
 
@@ -321,7 +325,7 @@ def explanation_json(screening: Screening, found: nx.DiGraph[str]) -> dict[str, 
 
 def readings_text(kb: KnowledgeBase, width: int = 100) -> str:
     """Return every reading with its options (the default first), why, and how sure it is."""
-    page = _Page(width)
+    page = Page(width)
     for reading in kb.readings.values():
         page.item(f"{reading.id:<14} ", f"{reading.question} [{', '.join(reading.clauses)}; confidence {reading.confidence}]")
         for option, words in _default_first(reading):

@@ -7,14 +7,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from pyscreen import coverage, explain, form, knowledge, plantext, render
+from pyscreen import comparison, coverage, explain, form, knowledge, plantext, render, replies
+from pyscreen.gaps import Gaps
 from pyscreen.population.cohort import Run
 from pyscreen.population.tables import frames_of, read_tables
 from pyscreen.screening import Screener, Screening
@@ -165,11 +166,25 @@ class Checker:
                 self.wrong.add(f"{shape}.{name} is not documented")
 
 
+def replied(screener: Screener, screening: Screening, gaps: Gaps, cohorts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield real answers to each question about an explanation."""
+    later = screener.screen(screening.record, DAY + timedelta(days=60), screening.readings, dependences=False)
+    yield "difference", replies.difference_json(comparison.difference(screening, later))
+    for fact in ("age", "informed_consent", "active_seizure"):
+        yield "bearing", replies.bearing_json(screening, comparison.bearing(screener, screening, fact))
+    for cohort in cohorts:
+        yield "contrast", replies.contrast_json(screening, comparison.contrast(screening, cohort, cohorts[0]))
+        blockers = explain.blockers(explain.graph(screening, cohort))
+        yield "blocking", replies.blockers_json(screening, cohort, blockers)
+        yield "missing", replies.missing_json(screening, cohort, gaps.missing(screening, cohort, 2))
+
+
 def outputs() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield real output of each kind, on every case and on a bundle with what cannot be mapped."""
     kb = knowledge.load()
     screener = Screener(kb)
     planner = Planner(screener)
+    gaps = Gaps(kb)
     readings = {"G17": "below_30"}
     for number, path in enumerate([*CASES, ROOT / "tests" / "data" / "fhir" / "lupus.json"]):
         screening: Screening = screener.screen(read_record(path, kb), DAY, readings if number == 0 else None)
@@ -179,7 +194,8 @@ def outputs() -> Iterator[tuple[str, dict[str, Any]]]:
             yield "whatif", plantext.whatif_json(screening, [planner.plans(screening, cohort, 1) for cohort in cohorts])
             for cohort in cohorts:
                 found = explain.graph(screening, cohort, number % 4 == 0)
-                yield "explanation", render.explanation_json(screening, found)
+                yield "explanation", render.explanation_json(screening, found, gaps)
+            yield from replied(screener, screening, gaps, cohorts)
     young = screener.screen(parse_record(b"birth_date: 2009-01-01", kb), DAY)
     yield "whatif", plantext.whatif_json(young, [planner.plans(young, "1.2", 1)])
     eligible = (kb.root / "trials/cd19_autoimmune/cases/sle_itp_eligible.yaml").read_text(encoding="utf-8")

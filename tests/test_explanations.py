@@ -10,6 +10,7 @@ import networkx as nx
 import pytest
 
 from pyscreen import explain, exports, render
+from pyscreen.gaps import Gaps
 from pyscreen.screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Inputs, Screening
 from tests.partial import DAY, knowledge, partial_records, screener
 
@@ -88,33 +89,36 @@ def test_a_necessary_blocker_bars_every_way(number: int, cohort: str) -> None:
         assert not eligible_with(screening, stuck, cohort, free=True), blocker
 
 
+@cache
+def gaps() -> Gaps:
+    return Gaps(knowledge())
+
+
 @pytest.mark.parametrize(("number", "cohort"), EVERY)
 def test_each_missing_set_is_enough_and_has_nothing_to_spare(number: int, cohort: str) -> None:
     screening = screened(number)
-    found = explain.graph(screening, cohort)
-    for way in explain.missing_sets(screening, cohort, limit=4):
-        good = _favourable(found, way)
-        assert eligible_with(screening, dict(good), cohort), way
+    for way in gaps().missing(screening, cohort, limit=4).sets:
+        assert eligible_with(screening, dict(way), cohort), way
         for test in way:
-            fewer = {other: truth for other, truth in good.items() if other != test}
+            fewer = {other: truth for other, truth in way.items() if other != test}
             assert not eligible_with(screening, dict(fewer), cohort), (way, test)
 
 
-def _favourable(found: nx.DiGraph, way: frozenset[str]) -> dict[str, bool]:  # type: ignore[type-arg]
-    """The answer of each test that helps: yes, unless it stands under an odd number of negations."""
-    wanted: dict[str, bool] = {}
-    stack = [(found.graph["cohort"], False)]
-    seen = set()
-    while stack:
-        node, flipped = stack.pop()
-        if (node, flipped) in seen:
-            continue
-        seen.add((node, flipped))
-        if node in way:
-            wanted.setdefault(node, not flipped)
-        for _, child, data in found.out_edges(node, data=True):
-            stack.append((child, flipped is not (data["role"] in ("none_of", "excludes"))))
-    return wanted
+@pytest.mark.parametrize(("number", "cohort"), EVERY)
+def test_where_no_set_is_found_no_answers_to_what_is_open_would_do(number: int, cohort: str) -> None:
+    """Asked of clingo with every open test free; what would contradict a known fact does not count."""
+    screening = screened(number)
+    if gaps().missing(screening, cohort, limit=1).sets:
+        return
+    known = {test: given.truth for test, given in screening.answers.by_test.items() if given.truth is not None}
+    program = knowledge().program
+    agreed = [-literal for literal in program.literals("conflict").values()] if not screening.conflicts else []
+    inputs = Inputs(program)
+    literals = [*inputs.choices(screening.readings), *agreed]
+    for test, truth in known.items():
+        literals += [inputs.yes[test] if truth else -inputs.yes[test], -inputs.no[test] if truth else inputs.no[test]]
+    if agreed:
+        assert not program.satisfiable([*literals, program.literals(ELIGIBLE)[knowledge().cohort(cohort).id]])
 
 
 @pytest.mark.parametrize(("number", "cohort"), EVERY[:6])

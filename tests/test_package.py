@@ -29,10 +29,10 @@ LAYERS = [
     {"knowledge"},
     {"kleene", "sources", "targets", "turning", "sequel"},
     {"screening"},
-    {"explain", "whatif", "checking", "describe", "words", "document", "coverage"},
+    {"explain", "gaps", "comparison", "whatif", "checking", "describe", "words", "document", "coverage"},
     {"exports", "outline", "drawing", "interchange"},
     {"render"},
-    {"plantext"},
+    {"plantext", "replies"},
     {"report", "worksheet"},
     {"cli"},
 ]
