@@ -7,19 +7,23 @@ and lets it ask no network for anything. A record that is given with it stands i
 
 from __future__ import annotations
 
+import gzip
 import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from hashlib import sha256
 from importlib import resources
 from string import Template
 from typing import Any
 
+from .errors import Problem, RecordError
+from .form import UNKNOWN
 from .interchange import export
 from .knowledge import KnowledgeBase
+from .quantities import parse_quantity
 from .render import DISCLAIMER, version
 
 MODULES = ("truth", "numbers", "days", "doses", "knowledge", "record", "derived", "items", "answers", "kleene", "screening",
@@ -41,9 +45,12 @@ def page(
     """Return the worksheet of a trial as one HTML text, with a record in its written form or an empty one.
 
     Without a day the page screens on the day on which it is opened. `cohorts` (codes or ids) are those shown, else all.
-    Raises RequestError for cohorts, readings or options that do not exist.
+    Raises RequestError for cohorts, readings or options that do not exist, RecordError for units that the vocabulary does not list.
     """
     kb.chosen(readings)
+    problems = list(_unlisted(form or {}, kb))
+    if problems:
+        raise RecordError(problems)
     start = {
         "record": form,
         "day": day.isoformat() if day else None,
@@ -78,7 +85,7 @@ def bundle() -> str:
         assert not unknown, f"{name}.js leans on {unknown}, which do not stand before it"
         names = [one for found in _EXPORT.findall(text) for one in re.findall(r"\w+", found)]
         body = _EXPORT.sub(lambda found: found[0].removeprefix("export "), _IMPORT.sub(r"const \1 = $\2;\n", text))
-        parts.append(f"const ${name} = (() => {{\n{body}return {{ {', '.join(names)} }};\n}})();")
+        parts.append(f"const ${name} = await (async () => {{\n{body}return {{ {', '.join(names)} }};\n}})();")
     return "\n".join(parts)
 
 
@@ -88,9 +95,23 @@ def file(name: str) -> str:
 
 
 def _data(value: Any) -> str:
-    """Return JSON that no browser takes for the end of its script, whatever a record says."""
+    """Return a value as JSON packed by gzip, a tenth of its size, in letters of which no browser makes anything else."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _unlisted(form: Mapping[str, object], kb: KnowledgeBase) -> Iterator[Problem]:
+    """Yield the measurements in units that only a unit library knows, which the page does not have."""
+    rows = form.get("measurements")
+    for index, row in enumerate(rows if isinstance(rows, list) else ()):
+        scale = kb.vocabulary.quantities[row["quantity"]].scale
+        written = str(row["value"]).strip()
+        if written in scale.grades or written == UNKNOWN:
+            continue
+        unit = row.get("unit") or parse_quantity(written)[2]
+        if unit is not None and unit not in scale.units:
+            message = f"the page does not know the unit '{unit}'; write the value in one of {', '.join(scale.units)}"
+            yield Problem(message, field=f"measurements[{index}]")
 
 
 def _hash(text: str) -> str:

@@ -1,6 +1,6 @@
 // The worksheet as a page: cohorts at a glance, what matters now in one of them, and the record that is entered.
 
-import { prepare } from "./knowledge.js";
+import { SECTIONS, prepare } from "./knowledge.js";
 import { CLOSABLE, FORMS, conceptField, saysSo } from "./record.js";
 import { isoDay } from "./days.js";
 import { ELIGIBLE, INELIGIBLE, MET, UNDECIDED, UNKNOWN, UNMET, decide, deciders, points } from "./kleene.js";
@@ -84,6 +84,7 @@ class Page {
     window.addEventListener("beforeprint", () => this.cohortPart(true));
     window.addEventListener("afterprint", () => this.cohortPart());
     this.show();
+    this.problems(this.screening.problems, "The record holds what this page cannot read; nothing that needs it is answered");
   }
 
   moved(words, before) {
@@ -114,10 +115,10 @@ class Page {
     return false;
   }
 
-  problems(problems) {
+  problems(problems, title = "The file was not opened") {
     this.parts.problems.replaceChildren(
       ...(problems.length
-        ? [h("h2", {}, "The file was not opened"), h("ul", {}, problems.slice(0, 30).map(({ place, message }) => h("li", {}, h("b", {}, place), ` ${message}`)))]
+        ? [h("h2", {}, title), h("ul", {}, problems.slice(0, 30).map(({ place, message }) => h("li", {}, h("b", {}, place), ` ${message}`)))]
         : []),
     );
     this.parts.problems.hidden = !problems.length;
@@ -166,7 +167,10 @@ class Page {
     this.cohortsPart();
     const kept = this.cohortPart();
     this.recordPart();
-    if (!kept) this.parts.cohort.querySelector("h2")?.focus({ preventScroll: true });
+    if (!kept) {
+      const next = this.parts.cohort.querySelector(".questions .question button, .questions .question input");
+      (next ?? this.parts.cohort.querySelector("h2")).focus({ preventScroll: true });
+    }
   }
 
   barPart() {
@@ -228,8 +232,7 @@ class Page {
               h("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict.status]),
               h("span", { class: "code" }, cohort.code),
               h("span", { class: "label" }, cohort.label),
-              h("span", { class: "word" }, WORDS[verdict.status]),
-              h("span", { class: "more" }, this.openWords(verdict)),
+              h("span", { class: "more" }, h("span", { class: "word" }, WORDS[verdict.status]), ` · ${this.openWords(verdict)}`),
             ),
           );
         }),
@@ -247,7 +250,7 @@ class Page {
     const inTheWay = [...verdict.failing.map((need) => [need, false]), ...verdict.excludedBy.map((need) => [need, true])];
     return refresh(this.parts.cohort, [
       h("h2", { tabindex: "-1", "data-key": "cohort" }, `${this.cohort.code} ${this.cohort.label}`),
-      h("p", { class: `verdict ${status}` }, h("span", { class: "mark", "aria-hidden": "true" }, MARKS[status]), " ", h("b", {}, WORDS[status]), ` - ${this.openWords(verdict)}`),
+      h("p", { class: `verdict ${status}` }, h("span", { class: "mark", "aria-hidden": "true" }, MARKS[status]), " ", h("b", {}, WORDS[status]), ` - ${this.openWords(verdict)}`, h("span", { class: "fine" }, ` · ${this.sheet.written.record ?? "record"}, as of ${isoDay(this.sheet.state.day)}`)),
       this.readingNotes(),
       this.search(),
       inTheWay.length
@@ -473,13 +476,24 @@ class Page {
         open ? "" : h("button", { type: "button", class: "small", "data-key": `${key} change`, onclick: () => { this.changing.add(key); this.show(); } }, "Change", hidden(`: ${criterion.label}`)),
       ),
       bearing ? h("p", { class: "fine" }, bearing) : "",
-      ["value", "itself"].includes(wayOf(kb, id).way) && evidence.length + Number(open) ? h("p", { class: "fine asks" }, kb.testById.get(id).words) : "",
+      this.asks(id) && (open || evidence.length) ? h("p", { class: "fine asks" }, kb.testById.get(id).words) : "",
       truth === null && why !== "not recorded" ? h("p", { class: "why" }, why) : "",
       doubted ? h("p", { class: "why" }, "another fact of the record contradicts it") : "",
       evidence.length ? h("ul", { class: "evidence" }, evidence.map((one) => this.evidence(one, key))) : "",
       open ? this.controls(id, key) : "",
       this.refusal(key),
     );
+  }
+
+  /** Tell whether what a test asks must be said beside its label. */
+  asks(id) {
+    const { way, section, concept } = wayOf(this.kb, id);
+    return way === "itself" || (way === "value" && !this.named(id, section, concept));
+  }
+
+  /** Tell whether the label of a question names the concept that it is about. */
+  named(id, section, concept) {
+    return this.kb.criteria[id].label.startsWith(this.kb.labels[SECTIONS[section]].get(concept));
   }
 
   evidence(one, key) {
@@ -550,7 +564,9 @@ class Page {
       else this.attempt(key, this.sheet.put("measurements", [said], words));
     };
     return [
-      h("span", { class: "what" }, label, asked.method ? ` (${kb.vocabulary.methods[asked.method]})` : ""),
+      asked.method || !this.named(id, "measurements", quantity)
+        ? h("span", { class: "what" }, label, asked.method ? ` (${kb.vocabulary.methods[asked.method]})` : "")
+        : null,
       valueFields(kb, draft, key, quantity),
       asked.limits ? [draft.field(key, "low", "Lower limit of normal", { size: 6 }), draft.field(key, "high", "Upper limit", { size: 6 })] : null,
       dateField(draft, key),
@@ -565,8 +581,7 @@ class Page {
   askSays(id, asked, draft, key) {
     const { kb, sheet } = this;
     const { section, concept, method } = asked;
-    const kind = section.slice(0, -1);
-    const label = kb.labels[kind].get(concept);
+    const label = kb.labels[SECTIONS[section]].get(concept);
     const rows = [...(sheet.written[section] ?? []).entries()].filter(([, row]) => row[conceptField(section)] === concept);
     const says = (row) => row[saysSo[section]] ?? true;
     const now = rows.length ? (new Set(rows.map(([, row]) => says(row))).size === 1 ? says(rows[0][1]) : undefined) : null;
@@ -584,7 +599,7 @@ class Page {
       this.attempt(key, sheet.answer(sameDay, section, [item], `${label}: ${value ? "yes" : "no"}`));
     };
     return [
-      kb.criteria[id].label.startsWith(label) ? null : h("span", { class: "what" }, label),
+      this.named(id, section, concept) ? null : h("span", { class: "what" }, label),
       choice(key, ["Yes", "No"], now, choose),
       dateField(draft, key, section === "findings" ? "Since, or seen on" : "Date"),
       section === "judgements" || section === "consents" ? draft.field(key, "by", "Who says so", { size: 10 }) : null,
@@ -842,9 +857,15 @@ class Page {
   }
 }
 
-const part = (id) => JSON.parse(document.getElementById(id).textContent);
-const kb = prepare(part("knowledge"));
-new Page(kb, part("start")).start();
+/** Return what stands in the page, packed by gzip. */
+async function unpacked(id) {
+  const packed = Uint8Array.from(atob(document.getElementById(id).textContent.trim()), (letter) => letter.charCodeAt(0));
+  return JSON.parse(await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text());
+}
+
+const [knowledge, start] = await Promise.all(["knowledge", "start"].map(unpacked));
+const kb = prepare(knowledge);
+new Page(kb, start).start();
 
 // For who wants to look closer, and for tests: how this page decides, by itself.
 globalThis.pyscreen = {
@@ -855,4 +876,5 @@ globalThis.pyscreen = {
   criteria: Object.keys(kb.criteria),
   fields: FORMS,
   showEvidence,
+  opened: performance.now(),
 };
