@@ -105,7 +105,7 @@ def test_values_lie_at_below_and_above_every_bound(kb: KnowledgeBase) -> None:
 
 
 def test_it_holds_bounds_other_units_partial_dates_ties_and_what_cannot_be_read(kb: KnowledgeBase) -> None:
-    values = drawn(kb, 3000, 4)["measurements"]
+    values = drawn(kb, 6000, 4)["measurements"]
     assert values["text"].str.starts_with("<").sum()
     assert (values["text"] == "unknown").sum()
     assert (values["date"].str.len_chars() == 7).sum()

@@ -149,11 +149,12 @@ class _Drawer:
         whole = pl.when(pl.col("grain") == DAY).then("text").when(pl.col("grain") > NONE).then(short)
         return frame.select(whole.alias("text")).to_series()
 
-    def grains(self, rng: np.random.Generator, number: int, undated: float = 0.0) -> Ints:
+    def grains(self, rng: np.random.Generator, number: int, undated: float = 0.0, measured: bool = False) -> Ints:
         chance = rng.random(number)
         grain = np.full(number, DAY)
-        grain[chance < self.profile.partial] = MONTH
-        grain[chance < self.profile.partial / 4] = YEAR
+        partial = self.profile.measured_partial if measured else self.profile.partial
+        grain[chance < partial] = MONTH
+        grain[chance < partial / 4] = YEAR
         grain[chance > 1 - undated] = NONE
         return grain
 
@@ -195,7 +196,7 @@ class _Drawer:
             "low": np.where(rng.random(number) < 0.8, self.quantities.low[concept], np.nan),
             "high": np.where(rng.random(number) < 0.8, self.quantities.high[concept], np.nan),
             "ago": np.maximum(self.ago(rng, "measurement", concept, 150), 0),
-            "grain": self.grains(rng, number, self.profile.undated),
+            "grain": self.grains(rng, number, self.profile.measured_undated, measured=True),
             "method": self.method(rng, "measurement", concept),
             "side": np.full(number, -1),
         }

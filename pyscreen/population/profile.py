@@ -67,6 +67,9 @@ class Profile(Drawn, forbid_unknown_fields=True, frozen=True, kw_only=True):
     near: Share = 0.2
     partial: Share = 0.02
     undated: Share = 0.01
+    measured_partial: Share = 0.002
+    measured_undated: Share = 0.001
+    """Laboratories date what they measure; histories often do not."""
     comparator: Share = 0.02
     unreadable: Share = 0.002
     foreign_unit: Share = 0.2
