@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -39,9 +40,11 @@ def statements(record: Record, kind: str, derived: frozenset[str]) -> Iterator[S
 
 
 def death(record: Record) -> Iterator[Statement]:
-    """The patient's death, on the day that the record gives."""
+    """The patient's death, on the day that the record gives; of a day known in part, not after the day of the record."""
     if record.died is not None:
-        yield Statement("death", True, record.died, stated=record.died)
+        latest = min(record.died.latest, max(record.died.earliest, record.recorded or date.max))
+        when = replace(record.died, latest=latest)
+        yield Statement("death", True, when, stated=when)
 
 
 def _joined(values: list[Measurement]) -> list[Measurement]:
