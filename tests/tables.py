@@ -204,7 +204,7 @@ class Outcome:
     statuses: Mapping[str, str]
 
     def deciding(self) -> set[str]:
-        """Return the criteria and tests on which the statuses asked for rest, and those that put them in doubt."""
+        """Return the criteria and tests on which the statuses asked for rest, and those that put them in doubt or contradict them."""
         screening = Screening(
             knowledge(), self.point.record, self.point.day, self.readings, _NONE, self.statuses, (), {}
         )
@@ -214,6 +214,9 @@ class Outcome:
             fresh = {name for criterion in wanted for name in screening.path(criterion)} - found
             found |= fresh
             wanted = {doubt for name in fresh if self.truths.get(name) for doubt in doubts().get(name, ())}
+            ways = [knowledge().criteria[name] for name in fresh if knowledge().criteria[name].kind == "known_by"]
+            wanted |= {member.id for criterion in ways for member in criterion.members}
+            wanted -= found
         return found
 
 
