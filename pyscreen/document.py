@@ -26,7 +26,7 @@ _GROUPS = {
 class Line:
     """One line of the outline: `level` 0 is a title, 1 to 3 a heading, `POINT` a point of a list, `TEXT` a paragraph.
 
-    `anchor` names the line, `link` is the anchor that its text leads to; `text` is plain.
+    `anchor` names the line, `link` is the anchor that its text leads to; `text` is plain. A point may have points of its own.
     """
 
     level: int
@@ -34,6 +34,7 @@ class Line:
     anchor: str = ""
     link: str = ""
     after: str = ""
+    points: tuple[Line, ...] = ()
 
 
 POINT = 4
@@ -54,6 +55,11 @@ class _Outline:
         kb = self.kb
         yield Line(0, f"{kb.title} ({kb.registry}): what the knowledge base asks")
         yield Line(TEXT, f"Knowledge base {kb.digest}. A patient enters a cohort who meets all of its requirements and no exclusion.")
+        yield Line(
+            TEXT,
+            "Under each of them stands what it asks as the protocol is read by default, and the readings that it goes by, with their "
+            "other options. The definitions have the rest, down to single tests.",
+        )
         for cohort in kb.cohorts.values():
             yield from self.cohort(cohort)
         yield Line(1, "Exclusions", "exclusions")
@@ -65,14 +71,56 @@ class _Outline:
 
     def cohort(self, cohort: Cohort) -> Iterator[Line]:
         yield Line(1, f"{cohort.code} {cohort.label}", f"cohort-{cohort.id}")
-        for need in cohort.needs:
+        for need in sorted(cohort.needs, key=lambda need: not need.clause.startswith(f"{cohort.code}.")):
             yield self.need(need)
 
     def need(self, need: Need) -> Line:
         criterion = self.kb.criteria[need.criterion]
         clause = self.kb.clauses.get(need.clause)
         said = f": {clause.text}" if clause else ""
-        return Line(POINT, criterion.label, link=self.anchors[criterion.id], after=f" [{need.clause}{said}]")
+        points = (*self.asked(criterion), *self.choices(criterion))
+        return Line(POINT, criterion.label, link=self.anchors[criterion.id], after=f" [{need.clause}{said}]", points=points)
+
+    def asked(self, criterion: Criterion) -> Iterator[Line]:
+        """Yield what a requirement asks by default: its own parts, each in words where it is a single test."""
+        read = self.by_default(criterion)
+        if read.kind == "constant":
+            yield Line(POINT, "Asks nothing, as it is read" if read.id == "always" else "Never so, as it is read")
+            return
+        if read.kind == "test":
+            yield Line(POINT, words_of_test(self.kb.tests[read.id]))
+            return
+        parts = tuple(self.part(self.by_default(self.kb.criteria[member.id])) for member in read.members)
+        yield Line(POINT, f"{self.how(read)}:", points=parts)
+        if read.source and read.source not in ("protocol", "computed"):
+            yield Line(POINT, f"Source: {read.source}")
+
+    def by_default(self, criterion: Criterion) -> Criterion:
+        """Return what stands for a criterion under the default of every reading."""
+        while criterion.kind == "by_reading":
+            chosen = [m for m in criterion.members if self.kb.readings[m.detail[0]].default == m.detail[1]]
+            criterion = self.kb.criteria[chosen[0].id]
+        return criterion
+
+    def part(self, criterion: Criterion) -> Line:
+        if criterion.kind == "test":
+            return Line(POINT, words_of_test(self.kb.tests[criterion.id]))
+        return Line(POINT, criterion.label, link="" if criterion.kind == "constant" else self.anchors[criterion.id])
+
+    def choices(self, criterion: Criterion) -> Iterator[Line]:
+        """Yield the readings that decide about a requirement, each with its options, the default first.
+
+        How old a state may be stands with each test, and is left out.
+        """
+        ages = {reading for *_, reading in (*self.kb.program.rows("current", 3), *self.kb.program.rows("denial", 2))}
+        below = [node for node in self.kb.below([criterion.id]) if node.kind == "by_reading"]
+        for name in dict.fromkeys(member.detail[0] for node in below for member in node.members):
+            if name in ages:
+                continue
+            reading = self.kb.readings[name]
+            others = [words for option, words in reading.options.items() if option != reading.default]
+            after = f": {reading.question} {reading.options[reading.default]} (default); or {'; or '.join(others)}"
+            yield Line(POINT, name, link=f"reading-{name}", after=after)
 
     def definitions(self) -> Iterator[Line]:
         yield Line(1, "Definitions", "definitions")
@@ -158,6 +206,7 @@ def _markdown_lines(lines: Iterable[Line]) -> Iterator[str]:
             yield ""
         if line.level == POINT:
             yield f"- {text}"
+            yield from (f"  {point}" for point in _markdown_lines(line.points))
         elif line.level == TEXT:
             yield f"{text}\n"
         else:
@@ -174,7 +223,7 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; border-bottom: 1px solid; margin-top: 2.5rem; }
-h3, h4 { font-size: 1rem; margin: 1.2rem 0 0.2rem; } p { margin: 0.2rem 0; } ul { margin: 0.2rem 0; }
+h3, h4 { font-size: 1rem; margin: 1.2rem 0 0.2rem; } li li { font-size: 0.9rem; } p { margin: 0.2rem 0; } ul { margin: 0.2rem 0; }
 :target { outline: 2px solid; outline-offset: 4px; }
 @media print { a { color: inherit; text-decoration: none; } h3, h4 { break-after: avoid; } }
 """
@@ -200,7 +249,7 @@ def _html_lines(lines: Iterable[Line]) -> Iterator[str]:
             listed = not listed
             yield "<ul>" if listed else "</ul>"
         if line.level == POINT:
-            yield f"<li>{text}</li>"
+            yield f"<li>{text}{''.join(_html_lines(line.points))}</li>"
         elif line.level == TEXT:
             yield f"<p>{text}</p>"
         else:
