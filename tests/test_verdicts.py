@@ -49,7 +49,7 @@ def completions() -> tuple[clingo.Control, Mapping[str, int], Mapping[str, int],
 
 @pytest.mark.parametrize("number", range(MANY))
 def test_a_verdict_holds_in_every_completion(number: int) -> None:
-    """By clingo's own search: no completion of the open answers has another verdict (where ways of knowing agree)."""
+    """By clingo's own search: no completion of the open answers has another verdict (where ways of knowing agree, and presumptions hold)."""
     control, yes, no, eligible, ineligible = completions()
     screening = screened(number)
     given = [-atom.literal for atom in control.symbolic_atoms.by_signature("choose", 2)]
@@ -57,6 +57,9 @@ def test_a_verdict_holds_in_every_completion(number: int) -> None:
         truth = screening.answers[test].truth
         if truth is not None:
             given.append(literal if truth else no[test])
+    # what is presumed not to be so (and said to be) is not so
+    presumed = [member.id for name in screening.presumed for member in knowledge().criteria[name].members]
+    given += [no[test] for test in presumed if test in no and screening.answers[test].truth is None]
     # ways of knowing one truth that disagree are no completion
     agreeing = _agreeing(control)
     for cohort, verdict in screening.verdicts.items():
