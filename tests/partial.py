@@ -10,7 +10,7 @@ from random import Random
 from typing import TypeVar
 
 import pyscreen
-from pyscreen.coverage import cases, record_of
+from pyscreen.coverage import Coverage, cases, coverage, record_of
 from pyscreen.knowledge import KnowledgeBase
 from pyscreen.record import Record, Statement, Therapy
 from pyscreen.screening import Screener
@@ -33,6 +33,12 @@ def screener() -> Screener:
 def worked(derived: bool) -> tuple[Record, ...]:
     """Return the records of the worked cases: those that are listed, or those derived from them for one clause."""
     return tuple(record_of(case, knowledge()) for case in cases(knowledge()) if bool(case.way) is derived)
+
+
+@cache
+def covered() -> tuple[Coverage, ...]:
+    """Return what the worked cases cover, clause by clause."""
+    return tuple(coverage(knowledge(), screener()))
 
 
 def partial_records(number: int, seed: int) -> Iterator[Record]:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from pyscreen import coverage, knowledge
 from pyscreen.cli import main
 from pyscreen.errors import RecordError
+from tests.partial import covered
 
 TRIAL = "cd19_autoimmune"
 PROTOCOL = Path(__file__).parent.parent.parent / "shared" / "protocol" / "clauses.tsv"
@@ -21,7 +22,7 @@ PROTOCOL = Path(__file__).parent.parent.parent / "shared" / "protocol" / "clause
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, coverage.Coverage]:
-    return {row.clause.id: row for row in coverage.coverage(knowledge.load(TRIAL))}
+    return {row.clause.id: row for row in covered()}
 
 
 @pytest.fixture
