@@ -27,7 +27,7 @@ from .quantities import parse_quantity
 from .render import DISCLAIMER, version
 
 MODULES = ("truth", "numbers", "days", "doses", "knowledge", "record", "derived", "items", "answers", "kleene", "screening",
-           "questions", "sheet", "dom", "forms", "page")  # fmt: skip
+           "questions", "sheet", "dom", "forms", "desk", "asking", "page")  # fmt: skip
 """The page's modules, each after those that it leans on."""
 YAML = "5.5.0"
 """The version of js-yaml in `web/vendor`."""

@@ -437,7 +437,7 @@ def test_a_value_at_the_screening_date_decides_by_its_unit(sheet: Page) -> None:
     assert sheet.locator("#record li", has_text="60000 /uL").count() == 1
 
 
-def test_two_values_of_one_day_are_a_conflict_that_is_shown(sheet: Page) -> None:
+def test_two_values_of_one_day_are_a_conflict_that_is_shown_and_solved(sheet: Page) -> None:
     add = sheet.locator("#add")
     sheet.locator("#add summary").first.click()
     add.get_by_label("What was measured").fill("ldh")
@@ -445,7 +445,79 @@ def test_two_values_of_one_day_are_a_conflict_that_is_shown(sheet: Page) -> None
     add.get_by_label("Value").fill("9")
     add.get_by_label("Unit").select_option("ukat/L")
     add.get_by_role("button", name="Add").click()
-    assert "Lactate dehydrogenase (LDH) 9 ukat/L on 2026-11-17" in sheet.locator(".conflicts").inner_text()
+    conflicts = sheet.locator(".conflicts")
+    assert "Lactate dehydrogenase (LDH) 9 ukat/L on 2026-11-17" in conflicts.inner_text()
+    conflicts.get_by_role("button", name="Delete Lactate dehydrogenase (LDH) 9").click()
+    assert conflicts.count() == 0
+
+
+def test_a_form_is_empty_again_when_its_entry_is_taken_and_its_refusal_gone(sheet: Page) -> None:
+    add = sheet.locator("#add")
+    sheet.locator("#add summary").first.click()
+    add.get_by_label("What was measured").fill("Body weight")
+    for value, refused in (("heavy", 1), ("71", 0)):
+        add.get_by_label("Value").fill(value)
+        add.get_by_role("button", name="Add").click()
+        assert sheet.locator("#record .refusal").count() == refused
+    assert add.get_by_label("What was measured").input_value() == ""
+    assert add.get_by_label("Date").input_value() == "2026-11-22"
+
+
+def test_what_stands_in_the_forms_follows_the_record_and_the_day(sheet: Page) -> None:
+    birth = sheet.locator("#record").get_by_label("Birth date")
+    birth.fill("1985")
+    birth.press("Enter")
+    assert said(sheet).startswith("Birth date: 1985")
+    sheet.get_by_role("button", name="Undo").click()
+    assert birth.input_value() == "1985-06-30"
+    day = sheet.get_by_label("Screened on")
+    day.fill("2026-12-01")
+    day.press("Enter")
+    assert sheet.locator("#cohort").get_by_label("Since, or seen on").first.input_value() == "2026-12-01"
+
+
+def test_a_course_is_entered_from_the_question_that_asks_for_it(sheet: Page) -> None:
+    sheet.get_by_label("Search questions").fill("refractory 1.2")
+    sheet.locator(".results").get_by_role("button", name="Change").first.click()
+    question = sheet.locator(".results .question", has=sheet.get_by_role("button", name="Enter a course")).first
+    question.get_by_role("button", name="Enter a course").click()
+    add = sheet.locator("#add")
+    drugs = add.get_by_label("Drug").locator("option").count()
+    assert 1 <= drugs < 60
+    add.get_by_label("Dose").fill("1 mg/kg/d")
+    add.get_by_label("First day").fill("2026-01-01")
+    add.get_by_label("Last day").fill("2026-04-01")
+    add.get_by_role("button", name="Add").click()
+    assert sheet.locator("#record li", has_text="2026-01-01 to 2026-04-01").locator("b").inner_text() == "1 mg/kg/d"
+
+
+def test_not_known_takes_back_what_was_answered_and_only_that(sheet: Page) -> None:
+    question = sheet.locator("#cohort .questions .question").first
+    question.get_by_role("button", name="Not known").click()
+    assert "no unsaved changes" in sheet.locator("#bar").inner_text()
+    question.get_by_role("button", name="Yes", exact=True).click()
+    sheet.get_by_label("Search questions").fill("marrow")
+    found = sheet.locator(".results .question").first
+    found.get_by_role("button", name="Change").click()
+    assert found.get_by_role("button", name="Yes", exact=True).get_attribute("aria-pressed") == "true"
+    found.get_by_role("button", name="Not known").click()
+    assert verdict(sheet) == "Undecided"
+
+
+def test_a_page_without_a_day_screens_on_the_day_on_which_it_is_opened(kb: KnowledgeBase, browser: Browser) -> None:
+    before = date.today()
+    opened = ready(browser.open(page(kb)))
+    shown_day = date.fromisoformat(opened.get_by_label("Screened on").input_value())
+    assert before <= shown_day <= date.today()
+
+
+def test_a_long_record_shows_its_latest_entries_and_finds_the_others(kb: KnowledgeBase, browser: Browser) -> None:
+    rows = [{"quantity": "platelets", "value": f"{number} 10*9/L", "date": "2026-01"} for number in range(1, 301)]
+    opened = ready(browser.open(page(kb, {"record": "long", "measurements": rows}, DAY)))
+    assert "The last 50 of 300" in opened.locator("#record").inner_text()
+    opened.get_by_label("Only entries with").fill(" 7 10*9/L")
+    assert [text.splitlines()[0] for text in opened.locator("#record .items li").all_inner_texts()] != []
+    assert opened.locator("#record .items li").first.locator("b").inner_text().endswith("7 10*9/L")
 
 
 def test_a_question_of_no_plain_item_is_answered_itself(kb: KnowledgeBase, browser: Browser, screener: Screener) -> None:

@@ -39,7 +39,7 @@ function answerOne(patient, test, told, day, conflicts) {
     if (!(error instanceof Conflict)) throw error;
     const { message, evidence } = error;
     const id = evidence.map((one) => one.id).filter(Boolean).join(" ") || null;
-    if (!conflicts.has(message)) conflicts.set(message, { message, id });
+    if (!conflicts.has(message)) conflicts.set(message, { message, id, places: evidence.flatMap((one) => one.places) });
     return answer(null, evidence, `conflict: ${message}`);
   }
 }

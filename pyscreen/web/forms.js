@@ -65,10 +65,15 @@ function moreWords(kb, item) {
 
 let lists = 0;
 
-/** A form's values, kept while it is open; what was typed outlives a refresh of the page. */
+/** What is typed into a form, which outlives a refresh of the page, over what else stands in it. */
 export class Draft {
-  constructor(values = {}) {
-    this.values = { ...values };
+  constructor(typed = {}) {
+    this.typed = { ...typed };
+    this.defaults = {};
+  }
+
+  get values() {
+    return { ...this.defaults, ...this.typed };
   }
 
   field(key, name, label, attributes = {}, choices = null) {
@@ -76,7 +81,7 @@ export class Draft {
     input.dataset.key = `${key} ${name}`;
     if (!choices) input.setAttribute("autocomplete", "off");
     const keep = () => {
-      this.values[name] = input.type === "checkbox" ? input.checked : input.value;
+      this.typed[name] = input.type === "checkbox" ? input.checked : input.value;
     };
     input.addEventListener("input", keep);
     input.addEventListener("change", keep);
@@ -96,7 +101,7 @@ export function valueFields(kb, draft, key, quantity) {
   const grades = [...scale.grades.keys()];
   const list = grades.length ? `list-${(lists += 1)}` : null;
   const units = [...scale.units.keys()];
-  draft.values.unit ??= grades.length || units[0] === "1" ? "" : units[0];
+  draft.defaults.unit ??= grades.length || units[0] === "1" ? "" : units[0];
   const choices = [...(grades.length || units[0] === "1" || units[0].startsWith("{") ? [["", "no unit"]] : []), ...units.map((unit) => [unit, unit])];
   return [
     draft.field(key, "value", "Value", { size: 8, list, placeholder: grades.length ? grades.join(", ") : "22 or <20" }),
@@ -116,7 +121,8 @@ export function itemForm(kb, section, draft, { key, members = [], save, saveWord
   };
   const field = (name) => {
     if (name === named) return conceptInput(kb, kind, draft, key, name, members, () => {
-      delete draft.values.unit;
+      delete draft.typed.unit;
+      delete draft.defaults.unit;
       fillAmount();
     });
     if (section === "measurements" && name === "unit") return null;
@@ -177,7 +183,7 @@ function checkbox(draft, key, name) {
 function conceptInput(kb, kind, draft, key, name, members, chosen) {
   if (members.length) {
     const choices = members.map((id) => [id, kb.labels[kind].get(id) ?? id]).sort((a, b) => a[1].localeCompare(b[1]));
-    draft.values[name] ??= choices[0][0];
+    draft.defaults[name] ??= choices[0][0];
     const field = draft.field(key, name, LABELS[name], {}, choices);
     field.querySelector("select").addEventListener("change", chosen);
     return field;
@@ -188,7 +194,7 @@ function conceptInput(kb, kind, draft, key, name, members, chosen) {
   input.addEventListener("input", () => {
     const concept = conceptOf(kb, kind, input.value);
     if (concept === draft.values[name]) return;
-    draft.values[name] = concept;
+    draft.typed[name] = concept;
     chosen();
   });
   return h("label", { class: `field ${name}` }, h("span", {}, LABELS[name]), input);

@@ -1,17 +1,16 @@
 // The worksheet as a page: cohorts at a glance, what matters now in one of them, and the record that is entered.
 
-import { SECTIONS, prepare } from "./knowledge.js";
-import { CLOSABLE, FORMS, conceptField, saysSo } from "./record.js";
+import { prepare } from "./knowledge.js";
+import { FORMS } from "./record.js";
 import { isoDay } from "./days.js";
 import { ELIGIBLE, INELIGIBLE, MET, UNDECIDED, UNKNOWN, UNMET, decide, deciders, points } from "./kleene.js";
 import { showEvidence } from "./answers.js";
 import { dependences, everythingUnder, openMembers, openTests, parentsOfAll, questionsOf, wayOf } from "./questions.js";
 import { Sheet, exactDay, readText, today, writeYaml } from "./sheet.js";
 import { chosenReadings, screen } from "./screening.js";
-import { h, hidden, refresh } from "./dom.js";
-import {
-  Draft, SECTION_TITLES, SECTION_WORDS, choice, dateField, itemForm, itemWords, suggestions, valueFields, valuesOf,
-} from "./forms.js";
+import { h, refresh } from "./dom.js";
+import { suggestions } from "./forms.js";
+import { Asking } from "./asking.js";
 
 const MARKS = { [ELIGIBLE]: "✓", [INELIGIBLE]: "✗", [UNDECIDED]: "?" };
 const WORDS = { [ELIGIBLE]: "Eligible", [INELIGIBLE]: "Ineligible", [UNDECIDED]: "Undecided" };
@@ -24,31 +23,17 @@ const KINDS = {
 
 const counted = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 
-class Page {
+class Page extends Asking {
   constructor(kb, start) {
-    this.kb = kb;
     const day = start.day ? exactDay(start.day) : today();
     const written = start.record ?? { record: "new record", recorded: isoDay(day) };
-    this.sheet = new Sheet(kb, { written, day, readings: start.readings ?? {} });
+    super(kb, new Sheet(kb, { written, day, readings: start.readings ?? {} }));
     this.sheet.listener = (words, before) => this.moved(words, before);
     this.cohorts = kb.cohorts.filter((cohort) => !start.cohorts?.length || start.cohorts.includes(cohort.id));
     this.cohort = start.record ? this.best() : this.cohorts[0];
     this.parents = parentsOfAll(kb);
-    this.drafts = new Map();
-    this.opened = new Map();
-    this.changing = new Set();
-    this.editing = null;
-    this.adding = { section: "measurements", members: [] };
-    this.query = "";
+    this.turned = new Set();
     this.all = false;
-  }
-
-  get screening() {
-    return this.sheet.screening;
-  }
-
-  get verdict() {
-    return this.screening.verdicts.get(this.cohort.id);
   }
 
   best() {
@@ -59,11 +44,6 @@ class Page {
     };
     const less = (a, b) => a.map((one, i) => one - b[i]).find((one) => one) ?? 0;
     return [...this.cohorts].sort((a, b) => less(order(a), order(b)))[0];
-  }
-
-  draft(key, values = {}) {
-    if (!this.drafts.has(key)) this.drafts.set(key, new Draft(values));
-    return this.drafts.get(key);
   }
 
   // ---- what happens ----
@@ -90,29 +70,13 @@ class Page {
   moved(words, before) {
     const turned = this.cohorts
       .map((cohort) => [cohort, before.verdicts.get(cohort.id).status, this.screening.verdicts.get(cohort.id).status])
-      .filter(([, was, is]) => was !== is)
-      .map(([cohort, was, is]) => `${cohort.code} is now ${is}, it was ${was}`);
-    this.turned = new Set(turned.length ? this.cohorts.filter((cohort) => before.verdicts.get(cohort.id).status !== this.screening.verdicts.get(cohort.id).status) : []);
+      .filter(([, was, is]) => was !== is);
+    const told = turned.map(([cohort, was, is]) => `${cohort.code} is now ${is}, it was ${was}`);
+    this.turned = new Set(turned.map(([cohort]) => cohort));
     const now = `${this.cohort.code} is ${this.verdict.status}, ${this.openWords(this.verdict)}`;
-    this.say([words, ...(turned.length ? turned : [now])].join(". "));
+    this.say([words, ...(told.length ? told : [now])].join(". "));
     this.problems([]);
     this.show();
-  }
-
-  say(words) {
-    this.parts.said.textContent = words;
-  }
-
-  /** Carry out a change; where it is refused say why, beside the form of this key. */
-  attempt(key, problems) {
-    this.refused = problems.length ? { key, problems } : null;
-    if (!problems.length) {
-      this.drafts.delete(key);
-      return true;
-    }
-    this.say(problems.map((problem) => problem.message).join(". "));
-    this.show();
-    return false;
   }
 
   problems(problems, title = "The file was not opened") {
@@ -185,8 +149,7 @@ class Page {
     const day = this.draft("bar day", { day: isoDay(sheet.state.day) });
     const screened = day.field("bar", "day", "Screened on", { size: 11, required: true });
     screened.querySelector("input").addEventListener("change", () => {
-      const refused = sheet.screenOn(day.values.day);
-      if (this.attempt("bar day", refused)) this.show();
+      this.attempt("bar day", () => sheet.screenOn(day.values.day));
     });
     refresh(this.parts.bar, [
       screened,
@@ -200,11 +163,6 @@ class Page {
       button("print", "Print", () => window.print()),
       h("span", { class: "fine state" }, sheet.changed ? "not saved" : "no unsaved changes"),
     ]);
-  }
-
-  refusal(key) {
-    if (this.refused?.key !== key) return null;
-    return h("p", { class: "refusal" }, `Not taken: ${this.refused.problems.map((problem) => problem.message).join("; ")}`);
   }
 
   openWords({ failing, excludedBy, open, openExclusions }) {
@@ -226,7 +184,7 @@ class Page {
             h(
               "button",
               {
-                type: "button", class: `cohort ${verdict.status}${this.turned?.has(cohort) ? " turned" : ""}`, "data-key": `cohort ${cohort.id}`,
+                type: "button", class: `cohort ${verdict.status}${this.turned.has(cohort) ? " turned" : ""}`, "data-key": `cohort ${cohort.id}`,
                 "aria-current": cohort === this.cohort ? "true" : null, onclick: () => this.choose(cohort),
               },
               h("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict.status]),
@@ -291,16 +249,6 @@ class Page {
           )
         : null,
     ];
-  }
-
-  /** Return the attributes of a part that opens and stays as it was left. */
-  toggled(key, open = false) {
-    return {
-      open: this.printing || (this.opened.get(key) ?? open),
-      ontoggle: (event) => {
-        if (!this.printing) this.opened.set(key, event.target.open);
-      },
-    };
   }
 
   search() {
@@ -406,11 +354,6 @@ class Page {
     );
   }
 
-  chip(effect, words) {
-    const mark = { helps: "✓", blocks: "✗", open: "?", none: "·" }[effect];
-    return h("span", { class: `chip ${effect}` }, h("span", { "aria-hidden": "true" }, mark), ` ${words}`);
-  }
-
   /** Return the outline of a criterion: what is open under what is open, what decides under what is settled; with `full` every part. */
   node(id, sign, full, seen, key, read = "") {
     const { kb, screening } = this;
@@ -457,403 +400,6 @@ class Page {
         .join("; ");
     }
     return KINDS[criterion.kind] ?? "";
-  }
-
-  // ---- one question ----
-
-  question(id, key, needs = [], bearing = "", effect = null, read = "") {
-    const { kb, screening } = this;
-    const criterion = kb.criteria[id];
-    const status = screening.statuses.get(id);
-    const { truth, why, evidence } = screening.answers.byTest.get(id);
-    const answered = truth === null ? "open" : truth ? "yes" : "no";
-    const doubted = truth !== null && status === UNKNOWN;
-    const open = status === UNKNOWN || this.changing.has(key);
-    return h(
-      "li",
-      { class: `question ${status}` },
-      h("div", { class: "line" }, this.chip(effect ?? (status === UNKNOWN ? "open" : "none"), doubted ? "in doubt" : answered), h("span", { class: "label" }, criterion.label), h("span", { class: "fine" }, ` ${[...new Set(needs.map((need) => need.clause))].join(", ")}${read}`),
-        open ? "" : h("button", { type: "button", class: "small", "data-key": `${key} change`, onclick: () => { this.changing.add(key); this.show(); } }, "Change", hidden(`: ${criterion.label}`)),
-      ),
-      bearing ? h("p", { class: "fine" }, bearing) : "",
-      this.asks(id) && (open || evidence.length) ? h("p", { class: "fine asks" }, kb.testById.get(id).words) : "",
-      truth === null && why !== "not recorded" ? h("p", { class: "why" }, why) : "",
-      doubted ? h("p", { class: "why" }, "another fact of the record contradicts it") : "",
-      evidence.length ? h("ul", { class: "evidence" }, evidence.map((one) => this.evidence(one, key))) : "",
-      open ? this.controls(id, key) : "",
-      this.refusal(key),
-    );
-  }
-
-  /** Tell whether what a test asks must be said beside its label. */
-  asks(id) {
-    const { way, section, concept } = wayOf(this.kb, id);
-    return way === "itself" || (way === "value" && !this.named(id, section, concept));
-  }
-
-  /** Tell whether the label of a question names the concept that it is about. */
-  named(id, section, concept) {
-    return this.kb.criteria[id].label.startsWith(this.kb.labels[SECTIONS[section]].get(concept));
-  }
-
-  evidence(one, key) {
-    const places = (one.places ?? []).filter(([section]) => Array.isArray(this.sheet.written[section]));
-    return h(
-      "li",
-      {},
-      h("span", { class: "source" }, showEvidence(one)),
-      places.slice(0, 3).map((place) => this.placeButtons(place, `${key} ${place.join(" ")}`, one.text)),
-    );
-  }
-
-  placeButtons(place, key, text) {
-    return h(
-      "span",
-      { class: "buttons" },
-      h("button", { type: "button", class: "small", "data-key": `${key} edit`, onclick: () => this.edit(place) }, "Edit", hidden(`: ${text}`)),
-      h("button", { type: "button", class: "small", "data-key": `${key} delete`, onclick: () => this.sheet.remove([place], `Deleted: ${text}`) }, "Delete", hidden(`: ${text}`)),
-    );
-  }
-
-  edit(place) {
-    this.editing = place.join(" ");
-    this.drafts.delete(`edit ${this.editing}`);
-    this.opened.set("record", true);
-    this.show();
-    this.parts.record.querySelector("form.editing input, form.editing select")?.focus();
-  }
-
-  controls(id, key) {
-    const asked = wayOf(this.kb, id);
-    const draft = this.draft(key, { date: isoDay(this.sheet.state.day) });
-    const body = {
-      sex: () => this.askSex(key),
-      birth: () => this.askBirth(draft, key),
-      value: () => this.askValue(id, asked, draft, key),
-      says: () => this.askSays(id, asked, draft, key),
-      itself: () => this.askItself(id, asked, draft, key),
-    }[asked.way]();
-    return h("form", { class: "controls", onsubmit: (event) => event.preventDefault() }, body);
-  }
-
-  askSex(key) {
-    const now = this.sheet.written.sex ?? null;
-    const say = (value) => this.attempt(key, this.sheet.say("sex", value, `Sex: ${value ?? "not known"}`));
-    const button = (value, words) =>
-      h("button", { type: "button", "data-key": `${key} ${words}`, "aria-pressed": String(now === value), onclick: () => say(value) }, words);
-    return h("span", { class: "choice" }, button("female", "Female"), button("male", "Male"), button(null, "Not known"));
-  }
-
-  askBirth(draft, key) {
-    draft.values.birth ??= this.sheet.written.birth_date ?? "";
-    return [
-      draft.field(key, "birth", "Birth date", { size: 11, placeholder: "1989-04-12" }),
-      h("button", { "data-key": `${key} save`, onclick: () => this.attempt(key, this.sheet.say("birth_date", draft.values.birth.trim(), `Birth date: ${draft.values.birth || "not known"}`)) }, "Set"),
-    ];
-  }
-
-  askValue(id, asked, draft, key) {
-    const { kb } = this;
-    const { quantity, label } = { quantity: asked.concept, label: kb.labels.measurement.get(asked.concept) };
-    const add = () => {
-      const { value = "", unit, date, low, high } = draft.values;
-      const item = { quantity, value: value.trim(), unit, date: date?.trim(), method: asked.method, low, high };
-      const said = Object.fromEntries(Object.entries(item).filter(([, one]) => one));
-      const words = `${label}: ${[value, unit].filter(Boolean).join(" ")}`;
-      if (!said.value) this.attempt(key, [{ message: "a value is missing" }]);
-      else this.attempt(key, this.sheet.put("measurements", [said], words));
-    };
-    return [
-      asked.method || !this.named(id, "measurements", quantity)
-        ? h("span", { class: "what" }, label, asked.method ? ` (${kb.vocabulary.methods[asked.method]})` : "")
-        : null,
-      valueFields(kb, draft, key, quantity),
-      asked.limits ? [draft.field(key, "low", "Lower limit of normal", { size: 6 }), draft.field(key, "high", "Upper limit", { size: 6 })] : null,
-      dateField(draft, key),
-      h("button", { "data-key": `${key} save`, onclick: add }, "Add"),
-      asked.inputs.map((input) =>
-        h("button", { type: "button", class: "small", "data-key": `${key} ${input}`, onclick: () => this.enter("measurements", { quantity: input }) }, `or enter: ${kb.labels.measurement.get(input) ?? input}`),
-      ),
-      asked.alsoItself ? this.itself(id, draft, key) : null,
-    ];
-  }
-
-  askSays(id, asked, draft, key) {
-    const { kb, sheet } = this;
-    const { section, concept, method } = asked;
-    const label = kb.labels[SECTIONS[section]].get(concept);
-    const rows = [...(sheet.written[section] ?? []).entries()].filter(([, row]) => row[conceptField(section)] === concept);
-    const says = (row) => row[saysSo[section]] ?? true;
-    const now = rows.length ? (new Set(rows.map(([, row]) => says(row))).size === 1 ? says(rows[0][1]) : undefined) : null;
-    const choose = (value) => {
-      const date = draft.values.date?.trim();
-      if (value === null) {
-        this.attempt(key, sheet.remove(rows.map(([index]) => [section, index]), `${label}: not known`));
-        return;
-      }
-      const sameDay = rows.filter(([, row]) => (row.date ?? "") === date).map(([index]) => [section, index]);
-      const item = { [conceptField(section)]: concept, ...(value ? {} : { [saysSo[section]]: false }) };
-      if (date) item.date = date;
-      if (method && section === "findings") item.method = method;
-      if (draft.values.by?.trim()) item.by = draft.values.by.trim();
-      this.attempt(key, sheet.answer(sameDay, section, [item], `${label}: ${value ? "yes" : "no"}`));
-    };
-    return [
-      this.named(id, section, concept) ? null : h("span", { class: "what" }, label),
-      choice(key, ["Yes", "No"], now, choose),
-      dateField(draft, key, section === "findings" ? "Since, or seen on" : "Date"),
-      section === "judgements" || section === "consents" ? draft.field(key, "by", "Who says so", { size: 10 }) : null,
-    ];
-  }
-
-  askItself(id, asked, draft, key) {
-    const enter = () => this.enter(asked.section, {}, asked.members);
-    const words = asked.section === "therapies" ? "Enter a course" : "Enter an item";
-    return [this.itself(id, draft, key), h("button", { type: "button", "data-key": `${key} enter`, onclick: enter }, words)];
-  }
-
-  /** Ask for an answer to the test itself. */
-  itself(id, draft, key) {
-    const { sheet } = this;
-    const rows = [...(sheet.written.answers ?? []).entries()].filter(([, row]) => row.test.replaceAll(" ", "") === id.replaceAll(" ", ""));
-    const now = rows.length === 1 ? rows[0][1].answer : null;
-    const { label } = this.kb.criteria[id];
-    const choose = (value) => {
-      if (value === null) {
-        this.attempt(key, sheet.remove(rows.map(([index]) => ["answers", index]), `${label}: not known`));
-        return;
-      }
-      const date = draft.values.date?.trim();
-      const sameDay = rows.filter(([, row]) => row.date === date).map(([index]) => ["answers", index]);
-      const item = { test: id, answer: value, date, ...(draft.values.by?.trim() ? { by: draft.values.by.trim() } : {}) };
-      this.attempt(key, sheet.answer(sameDay, "answers", [item], `${label}: ${value ? "yes" : "no"}`));
-    };
-    return h(
-      "span",
-      { class: "itself" },
-      h("span", { class: "what" }, "The question itself"),
-      choice(`${key} itself`, ["Yes", "No"], now, choose),
-      dateField(draft, `${key} itself`),
-      draft.field(`${key} itself`, "by", "Who says so", { size: 10 }),
-    );
-  }
-
-  /** Open the form that adds an item. */
-  enter(section, values, members = []) {
-    this.adding = { section, members };
-    this.drafts.set("add", new Draft({ date: isoDay(this.sheet.state.day), ...values }));
-    this.opened.set("add", true);
-    this.show();
-    this.parts.record.querySelector("#add input, #add select")?.focus();
-  }
-
-  // ---- the record ----
-
-  recordPart() {
-    return refresh(this.parts.record, [
-      h("h2", {}, "The record"),
-      this.conflicts(),
-      this.head(),
-      this.addPart(),
-      this.entered(),
-      this.completeness(),
-      this.readings(),
-    ]);
-  }
-
-  conflicts() {
-    const { conflicts } = this.screening;
-    if (!conflicts.length) return null;
-    return h(
-      "section",
-      { class: "conflicts" },
-      h("h3", {}, `${conflicts.length === 1 ? "A conflict" : `${conflicts.length} conflicts`}: decides nothing until it is solved`),
-      h("ul", {}, conflicts.map(({ message }) => h("li", {}, message))),
-    );
-  }
-
-  head() {
-    const { written } = this.sheet;
-    const field = (name, label, attributes = {}, choices = null) => {
-      const key = `head ${name}`;
-      const draft = this.draft(key, { [name]: written[name] ?? "" });
-      const made = draft.field(key, name, label, attributes, choices);
-      made.querySelector("input, select").addEventListener("change", () => {
-        const value = String(draft.values[name]).trim();
-        this.attempt(key, this.sheet.say(name, value, `${label}: ${value || "not known"}`));
-      });
-      return [made, this.refusal(key)];
-    };
-    const date = { size: 11, placeholder: "2026-11-22" };
-    return h(
-      "div",
-      { class: "fields" },
-      field("record", "Name", { size: 16 }),
-      field("birth_date", "Birth date", { ...date, placeholder: "1989-04-12" }),
-      field("sex", "Sex", {}, [["", "not known"], ["female", "female"], ["male", "male"]]),
-      field("recorded", "Recorded on", date),
-      field("died", "Died on", { ...date, placeholder: "" }),
-    );
-  }
-
-  addPart() {
-    const { section, members } = this.adding;
-    const draft = this.draft("add", { date: isoDay(this.sheet.state.day) });
-    const kind = h(
-      "select",
-      {
-        "data-key": "add section",
-        onchange: (event) => {
-          this.adding = { section: event.target.value, members: [] };
-          this.drafts.delete("add");
-          this.recordPart();
-        },
-      },
-      Object.entries(SECTION_WORDS).filter(([name]) => name !== "answers").map(([name, words]) => h("option", { value: name, selected: name === section }, words)),
-    );
-    const save = (item) => {
-      const { title, said } = itemWords(this.kb, section, item);
-      if (this.attempt("add", this.sheet.put(section, [item], `Added: ${title} ${said}`))) this.recordPart();
-    };
-    return h(
-      "details",
-      { id: "add", ...this.toggled("add") },
-      h("summary", { "data-key": "add" }, h("h3", {}, "Add an entry")),
-      h("label", { class: "field" }, h("span", {}, "What"), kind),
-      itemForm(this.kb, section, draft, { key: "add", members, save }),
-      this.refusal("add"),
-    );
-  }
-
-  entered() {
-    const { written } = this.sheet;
-    const total = Object.keys(SECTION_TITLES).reduce((sum, section) => sum + (written[section]?.length ?? 0), 0);
-    const draft = this.draft("filter");
-    const list = h("div", {});
-    const fill = () => list.replaceChildren(...this.sections(String(draft.values.text ?? "").trim().toLowerCase()));
-    const field = draft.field("filter", "text", "Only entries with", { type: "search", size: 18 });
-    field.querySelector("input").addEventListener("input", fill);
-    fill();
-    return h("details", this.toggled("record", true), h("summary", { "data-key": "entered" }, h("h3", {}, `Entered (${total})`)), total > 8 ? field : null, list);
-  }
-
-  sections(text) {
-    const before = this.sheet.saved.written;
-    return Object.entries(SECTION_TITLES)
-      .filter(([section]) => this.sheet.written[section]?.length)
-      .map(([section, title]) => {
-        const known = new Set((before[section] ?? []).map((item) => JSON.stringify(item)));
-        const rows = [...this.sheet.written[section].entries()].map(([index, item]) => ({ index, item, words: itemWords(this.kb, section, item) }));
-        const shown = rows.filter(({ words }) => Object.values(words).join(" ").toLowerCase().includes(text));
-        return h(
-          "section",
-          {},
-          h("h4", {}, title),
-          h("ul", { class: "items" }, shown.reverse().map((row) => this.entry(section, row, !known.has(JSON.stringify(row.item))))),
-        );
-      });
-  }
-
-  entry(section, { index, item, words }, fresh) {
-    const place = [section, index];
-    const key = `entry ${place.join(" ")}`;
-    if (this.editing === place.join(" ") && section !== "answers") return h("li", {}, this.editor(section, index, item));
-    const text = [words.title, words.said].join(" ");
-    return h(
-      "li",
-      {},
-      h("span", {}, words.title, " ", h("b", {}, words.said), " ", h("span", { class: "fine" }, `${[words.days, words.more, item.id && `[${item.id}]`].filter(Boolean).join(" · ")}${fresh ? " · new" : ""}`)),
-      section === "answers"
-        ? h("span", { class: "buttons" }, h("button", { type: "button", class: "small", "data-key": `${key} delete`, onclick: () => this.sheet.remove([place], `Deleted: ${text}`) }, "Delete", hidden(`: ${text}`)))
-        : this.placeButtons(place, key, text),
-    );
-  }
-
-  editor(section, index, item) {
-    const key = `edit ${section} ${index}`;
-    const draft = this.draft(key, valuesOf(this.kb, section, item));
-    const close = () => {
-      this.editing = null;
-      this.drafts.delete(key);
-      this.recordPart();
-    };
-    const save = (changed) => {
-      const { title, said } = itemWords(this.kb, section, changed);
-      if (this.attempt(key, this.sheet.replace([section, index], changed, `Changed: ${title} ${said}`))) close();
-    };
-    const form = itemForm(this.kb, section, draft, { key, save, saveWords: "Save", cancel: close });
-    form.classList.add("editing");
-    return [form, this.refusal(key)];
-  }
-
-  completeness() {
-    const complete = [this.sheet.written.complete ?? []].flat();
-    const set = (names, words) => this.attempt("complete", this.sheet.say("complete", names, words));
-    const box = (name) =>
-      h(
-        "label",
-        { class: "field check" },
-        h("input", {
-          type: "checkbox", checked: complete.includes(name), "data-key": `complete ${name}`,
-          onchange: (event) => set(event.target.checked ? [...complete, name] : complete.filter((one) => one !== name), `${SECTION_TITLES[name]} ${event.target.checked ? "complete" : "not complete"}`),
-        }),
-        h("span", {}, SECTION_TITLES[name]),
-      );
-    const others = complete.filter((name) => !CLOSABLE.includes(name));
-    const label = (name) => Object.values(this.kb.labels).map((labels) => labels.get(name)).find(Boolean) ?? name;
-    return h(
-      "details",
-      this.toggled("complete"),
-      h("summary", { "data-key": "complete" }, h("h3", {}, `Complete (${complete.length})`)),
-      h("p", { class: "fine" }, "Everything of it is entered: what is not there is absent."),
-      h("div", { class: "fields" }, CLOSABLE.map(box)),
-      others.length
-        ? h("ul", { class: "items" }, others.map((name) => h("li", {}, label(name), " ", h("button", { type: "button", class: "small", "data-key": `complete ${name}`, onclick: () => set(complete.filter((one) => one !== name), `${label(name)} not complete`) }, "Not complete", hidden(`: ${label(name)}`)))))
-        : null,
-      this.refusal("complete"),
-    );
-  }
-
-  readings() {
-    const { kb, sheet } = this;
-    const chosen = sheet.state.readings;
-    const relevant = new Set(Object.keys(chosen));
-    for (const need of [...this.verdict.cohort.needs, ...kb.exclusions]) {
-      for (const id of everythingUnder(kb, need.criterion)) for (const member of kb.criteria[id].members ?? []) if (member.reading) relevant.add(member.reading);
-    }
-    const body = h("div", {});
-    const fill = () =>
-      body.replaceChildren(
-        h("p", { class: "fine" }, "Where the published text is damaged or ambiguous. The first choice of each is ours; a site confirms it with the sponsor."),
-        h("ul", { class: "readings" }, [...relevant].map((id) => this.reading(id, kb.readings[id]))),
-      );
-    const toggle = this.toggled("readings");
-    const remember = toggle.ontoggle;
-    toggle.ontoggle = (event) => {
-      remember(event);
-      if (event.target.open && !body.firstChild) fill();
-    };
-    if (toggle.open && !this.printing) fill();
-    return h("details", { class: "readings", ...toggle }, h("summary", { "data-key": "readings" }, h("h3", {}, `Readings of this cohort (${relevant.size}${Object.keys(chosen).length ? `, ${Object.keys(chosen).length} changed` : ""})`)), body);
-  }
-
-  reading(id, reading) {
-    const now = this.screening.readings[id];
-    const options = [reading.default, ...Object.keys(reading.options).filter((option) => option !== reading.default)];
-    const select = h(
-      "select",
-      {
-        "data-key": `reading ${id}`,
-        onchange: (event) => this.sheet.read(id, event.target.value, `${id} is read: ${reading.options[event.target.value]}`),
-      },
-      options.map((option) => h("option", { value: option, selected: option === now }, `${reading.options[option]}${option === reading.default ? " (default)" : ""}`)),
-    );
-    return h(
-      "li",
-      { class: now === reading.default ? null : "changed" },
-      h("label", { class: "field" }, h("span", {}, `${id} (${reading.clauses.join(", ")}) ${reading.question}`), select),
-      h("p", { class: "fine" }, `${reading.why} (confidence: ${reading.confidence})`),
-    );
   }
 }
 

@@ -115,7 +115,7 @@ const PLAIN_SUMMARIES = new Set(["some", "latest", "lowest", "highest", "earlies
  *
  * `way` is sex, birth, value (a measurement), says (a statement of one plain concept) or itself (no plain item says it: it is answered
  * itself, or an item is entered). `limits`: the laboratory's own limits are needed; `method`: the method that counts; `inputs`: quantities
- * from which it may be computed; `members`: the concepts that an item may name.
+ * from which it may be computed; `members`: the concepts that an item may name; `reason`: what it must be given for.
  */
 export function wayOf(kb, id) {
   const test = kb.testById.get(id);
@@ -124,7 +124,8 @@ export function wayOf(kb, id) {
   if (kind === "sex") return { way: "sex" };
   if (kind === "measurement" && concept === "age") return { way: "birth" };
   const method = conditionOf(selection, "method")?.word ?? "";
-  const base = { section: SECTION[kind], concept, method, members: [...selection.members] };
+  const reason = conditionOf(selection, "for")?.word ?? "";
+  const base = { section: SECTION[kind], concept, method, reason, members: [...selection.members] };
   const compared = [test.comparison, ...selection.conditions.map((condition) => condition.comparison)];
   const limits = compared.some((one) => one?.thresholds.some((threshold) => threshold.limit));
   if (kind === "measurement") {

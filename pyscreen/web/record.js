@@ -121,8 +121,8 @@ class Reader {
     }
   }
 
-  conflict(message, id = null) {
-    this.conflicts.push({ message, id });
+  conflict(message, id = null, places = []) {
+    this.conflicts.push({ message, id, places });
   }
 
   complete(names) {
@@ -164,14 +164,14 @@ class Reader {
   overclaims(item, kind) {
     const never = item.taken === false || (item.present === false && (kind === "event" || kind === "procedure"));
     if (!never || !this.doubted.some(([of, concept]) => this.covers(item.concept, of, concept))) return false;
-    this.conflict(`${item.concept}: said never to be so, but a contradictory item says more; neither is used`, item.id);
+    this.conflict(`${item.concept}: said never to be so, but a contradictory item says more; neither is used`, item.id, [item.place]);
     return true;
   }
 
   contradicts(item, kind, section, index) {
     const reason = this.contradiction(item, kind);
     if (reason) {
-      this.conflict(`${section}[${index}] ${item.concept}: ${reason}; the item is not used`, item.id);
+      this.conflict(`${section}[${index}] ${item.concept}: ${reason}; the item is not used`, item.id, [item.place]);
       this.doubted.push([kind, item.concept]);
     }
     return Boolean(reason);
