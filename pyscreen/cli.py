@@ -388,20 +388,24 @@ def convert(source: str, output: Path, trial: str | None, root: Path | None) -> 
     file, or postgresql://user@host/database, whose search path finds its tables.
     """
     with _batch():
-        from .population.conversion import REPORT
         from .population.conversion import convert as turn
 
     patients, reading = turn(source, output, knowledge.load(trial, root))
     click.echo(f"{patients:,} patients in {output}; {reading.number_aside:,} set aside, {reading.number_lost:,} lines lost")
+    _told(reading, output)
+
+
+def _told(reading: Any, folder: Path) -> None:
+    """Show who of a source was set aside and what was not used, as far as it is short."""
     lines = list(reading.lines())
     for line in lines[:SHOWN]:
-        click.echo(_printable(line), err=True)
+        click.echo(f"pyscreen: {_printable(line)}", err=True)
     if len(lines) > SHOWN:
-        click.echo(f"{len(lines) - SHOWN:,} more in {output / REPORT}", err=True)
+        click.echo(f"pyscreen: {len(lines) - SHOWN:,} more remarks in {folder / 'reading.json'}", err=True)
 
 
 @main.command()
-@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="SOURCE")
 @_with_kb
 @click.option("-o", "--output", metavar="FILE", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="The table of verdicts to write (Parquet).")
@@ -412,21 +416,25 @@ def convert(source: str, output: Path, trial: str | None, root: Path | None) -> 
               help="Screen so many patients, chosen at random, with the engine too.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)  # fmt: skip
 def cohort(
-    source: Path, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, verify: int, form: str,
+    source: str, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, verify: int, form: str,
     trial: str | None, root: Path | None,
 ) -> None:  # fmt: skip
-    """Screen a whole population: SOURCE is a folder of event tables (Parquet, CSV) or a DuckDB file.
+    """Screen a whole population: SOURCE is event tables (a folder of Parquet or CSV, a DuckDB file), or what `convert` takes.
 
     A run that was stopped is taken up again where it was by the same command.
     """
     with _batch():
         from .population import report
-        from .population.cohort import Run
+        from .population.cohort import Run, beside
+        from .population.conversion import event_tables
         from .population.tables import read_tables
 
     base = knowledge.load(trial, root)
     readings = read_readings(Path(chosen)) if chosen else None
-    run = Run(read_tables(source), base, output, day or date.today(), readings, cohorts, verify)
+    tables, reading = event_tables(source, beside(output, "tables", ""), base)
+    if reading is not None:
+        _told(reading, tables)
+    run = Run(read_tables(tables), base, output, day or date.today(), readings, cohorts, verify)
     with _progress(run.source.patients) as progress:
         parts = [progress(part) for part in run.parts()]
     summary = run.finish()

@@ -333,3 +333,27 @@ def test_a_population_goes_out_as_omop_and_comes_back(tmp_path: Path, name: str)
     assert done.exit_code == 0, done.output
     assert "20 patients" in done.output
     assert read_tables(tmp_path / "tables").patients == 20
+
+
+@pytest.mark.parametrize("form", ["fhir", "omop"])
+def test_a_population_is_screened_from_where_it_is(tmp_path: Path, form: str) -> None:
+    """The tables made of it stay beside the verdicts and are used again."""
+    source, output = tmp_path / "source", tmp_path / "verdicts.parquet"
+    words = ["generate", "-o", str(source), "--patients", "15", "--as", form, "--on", "2026-11-22"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    screen = ["cohort", str(source), "-o", str(output), "--on", "2026-11-22", "--cohort", "1.2"]
+    first = CliRunner().invoke(main, screen)
+    assert first.exit_code == 0, first.output
+    verdicts = pl.read_parquet(output)
+    assert verdicts["patient"].n_unique() == 15
+    made = (tmp_path / "verdicts.tables" / "patients.parquet").stat().st_mtime_ns
+    again = CliRunner().invoke(main, screen)
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "verdicts.tables" / "patients.parquet").stat().st_mtime_ns == made
+    assert pl.read_parquet(output).equals(verdicts)
+    explained = CliRunner().invoke(main, ["screen", str(tmp_path / "verdicts.tables"), "--patient", verdicts["patient"][0], "--on", "2026-11-22"])
+    assert explained.exit_code == 0, explained.output
+    (source / ("Patient.ndjson" if form == "fhir" else "person.parquet")).touch()
+    changed = CliRunner().invoke(main, screen)
+    assert changed.exit_code == 2
+    assert "another state of it" in changed.output
