@@ -10,21 +10,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from ..answers import answer
 from ..dates import shift
+from ..derived import INPUTS
 from ..errors import RecordError
 from ..items import meets
 from ..knowledge import KnowledgeBase
 from ..quantities import Interval
 from ..questions import CHANGES, Comparison, Selection, Test, Threshold
-from ..record import Record
+from ..record import Dose, Record
 from .columns import Codes, Columns, Flags, Ints
-from .matching import Ahead, Hard, Items, Matcher, Truths
-from .tables import Chunk
+from .matching import SECTION, Ahead, Hard, Items, Matcher, Truths, pairs
+from .tables import CONCEPT, Chunk
 
+_AT_ONCE = 1000
+"""How many records are taken out of the tables at a time."""
 _CODES: Mapping[bool | None, int] = {True: 1, False: -1, None: 0}
 
 
@@ -48,6 +52,7 @@ class Batch:
         self.day = day
         self.codes = Codes(kb.vocabulary)
         self.families: dict[str, list[Test]] = {}
+        self._bear: dict[str, Mapping[str, frozenset[str]]] = {}
         for test in tests if tests is not None else kb.tests.values():
             self.families.setdefault(test.family, []).append(test)
 
@@ -68,21 +73,69 @@ class Batch:
 
     def _one_by_one(self, chunk: Chunk, hard: Mapping[str, Flags], found: Answered) -> None:
         """Answer record by record what the columns do not tell."""
-        asked: dict[int, list[str]] = {}
-        for family, flags in hard.items():
-            for place in np.flatnonzero(flags).tolist():
-                asked.setdefault(place, []).append(family)
-        for place, families in asked.items():
-            tests = [test for family in families for test in self.families[family]]
-            try:
-                record = chunk.record(place, self.kb)
-            except RecordError as error:
-                found.aside[place] = error
-                continue
-            answers = answer(record, tests, self.kb.vocabulary, self.day)
-            for test in tests:
-                found.truths[test.id][place] = _CODES[answers[test.id].truth]
-        found.one_by_one = (len(asked), sum(map(len, asked.values())))
+        flags = np.array(list(hard.values()), np.bool_).reshape(len(hard), -1)
+        families = list(hard)
+        places = np.flatnonzero(flags.any(axis=0))
+        for some in (places[at : at + _AT_ONCE] for at in range(0, len(places), _AT_ONCE)):
+            forms = chunk.forms(some)
+            for place in some.tolist():
+                asked = np.flatnonzero(flags[:, place])
+                tests = [test for number in asked.tolist() for test in self.families[families[number]]]
+                form = forms[place]
+                if len(asked) < len(families):
+                    form = self._part(form, {families[number] for number in asked.tolist()})
+                self._alone(chunk, place, form, tests, found)
+        found.one_by_one = (len(places), int(np.count_nonzero(flags)))
+
+    def _alone(self, chunk: Chunk, place: int, form: Mapping[str, Any], tests: list[Test], found: Answered) -> None:
+        try:
+            record = chunk.built(place, form, self.kb)
+        except RecordError as error:
+            found.aside[place] = error
+            return
+        answers = answer(record, tests, self.kb.vocabulary, self.day)
+        for test in tests:
+            found.truths[test.id][place] = _CODES[answers[test.id].truth]
+
+    def _part(self, form: Mapping[str, Any], families: Iterable[str]) -> dict[str, Any]:
+        """Return what of a record in order bears on some families of tests."""
+        wanted: dict[str, set[str]] = {}
+        for family in families:
+            for section, concepts in self._bearing(family).items():
+                wanted.setdefault(section, set()).update(concepts)
+        part = dict(form)
+        for section, name in CONCEPT.items():
+            if section in part:
+                kept = wanted.get(section, ())
+                part[section] = [item for item in part[section] if item[name] in kept]
+        return part
+
+    def _bearing(self, family: str) -> Mapping[str, frozenset[str]]:
+        """Return the concepts of each section that bear on a family of tests."""
+        if family not in self._bear:
+            found: dict[str, set[str]] = {}
+            for test in self.families[family]:
+                self._add(test.selection, found)
+                if test.summary == "daily_dose":
+                    found.setdefault("measurements", set()).add("weight")
+            self._bear[family] = {section: frozenset(names) for section, names in found.items()}
+        return self._bear[family]
+
+    def _add(self, selection: Selection, found: dict[str, set[str]]) -> None:
+        vocabulary = self.kb.vocabulary
+        for condition in selection.conditions:
+            if condition.selection is not None:
+                self._add(condition.selection, found)
+            if condition.name == "dose":
+                found.setdefault("measurements", set()).add("weight")
+        if selection.kind == "sex":
+            return
+        names = found.setdefault(SECTION[selection.kind], set())
+        if selection.kind == "measurement":
+            names |= {selection.concept, *INPUTS.get(selection.concept, ())}
+            return
+        wanted = selection.members or {selection.concept}
+        names.update(name for name in vocabulary.labels(selection.kind) if ({name} | vocabulary.members(name)) & wanted)
 
 
 # ---- summaries -------------------------------------------------------------------------------------------------------
@@ -143,8 +196,6 @@ def _who(matcher: Matcher, items: Items, flags: Flags) -> Flags:
 
 def _latest(matcher: Matcher, test: Test) -> _Found:
     """The latest item decides; where several may be the latest, all must agree."""
-    if test.argument:
-        raise Hard
     items = matcher.matched(test.selection)
     counted = items.truth >= 0
     certain = _who(matcher, items, items.truth == 1)
@@ -168,8 +219,10 @@ def _latest(matcher: Matcher, test: Test) -> _Found:
         starts = np.flatnonzero(np.r_[True, place[1:] != place[:-1]])
         high, low = np.maximum.reduceat(truths, starts), np.minimum.reduceat(truths, starts)
         found[place[starts]] = np.where(high == low, high, 0)
-        if items.kind == "measurement":
-            hard.append(_clashing(items.where(late), starts))
+        if test.argument in ("lowest", "highest"):
+            hard.append(_extreme_of_latest(items.where(late), starts, test, found, (low, high)))
+        elif items.kind == "measurement":
+            found[_clashing(matcher, items.where(late), starts)] = 0
     found[~certain] = 0
     found[silent] = -1
     return found, np.concatenate(hard)
@@ -244,18 +297,45 @@ def _compared(matcher: Matcher, items: Items, test: Test) -> Truths:
     return matcher.value_meets(items["values"], test.comparison)
 
 
-def _clashing(items: Items, starts: Ints) -> Ints:
-    """Return the patients of whom several values may be the latest and are not one and the same."""
-    sizes = np.diff(np.r_[starts, len(items)])
-    if (sizes == 1).all():
-        return np.zeros(0, np.int32)
-    values = items["values"]
-    same = np.ones(len(starts), np.bool_)
-    for column in (values.number, values.unit, values.other):
-        same &= np.maximum.reduceat(column, starts) == np.minimum.reduceat(column, starts)
-    limited = np.maximum.reduceat(~np.isnan(values.low) | ~np.isnan(values.high), starts)
-    found: Ints = items.place[starts[~same | (limited & (sizes > 1))]]
-    return found
+def _extreme_of_latest(items: Items, starts: Ints, test: Test, found: Truths, ends: tuple[Truths, Truths]) -> Ints:
+    """Let the lowest or highest of the values of one day count; the patients for whom that is not told here are hard."""
+    days = items["stated"]
+    plain = np.minimum.reduceat(days.exact & (items.truth == 1), starts)
+    one_day = plain & (np.maximum.reduceat(days.first, starts) == np.minimum.reduceat(days.first, starts))
+    several = np.diff(np.r_[starts, len(items)]) > 1
+    place, op = items.place[starts], test.comparison.op
+    if op in ("equals", "between"):
+        return np.asarray(place[several & one_day])
+    some = (test.argument == "lowest") is (op in ("below", "at_most"))
+    found[place[one_day]] = (ends[1] if some else ends[0])[one_day]
+    return place[:0]
+
+
+def _clashing(matcher: Matcher, items: Items, starts: Ints) -> Ints:
+    """Return the patients with two different values at one instant."""
+    nobody = items.place[:0]
+    if len(starts) == len(items):
+        return nobody
+    rows = np.flatnonzero(items["stated"].exact)
+    keys = (items["method"][rows], items["clock"][rows], items["stated"].first[rows], items.place[rows])
+    order = np.lexsort(keys)
+    instant, rows = [part[order] for part in keys], rows[order]
+    change = np.r_[True, np.any([part[1:] != part[:-1] for part in instant], axis=0)] if len(rows) else np.zeros(0, np.bool_)
+    first = np.flatnonzero(change)
+    if len(first) == len(rows):
+        return nobody
+    values, place = items["values"].at(rows), instant[3][first]
+
+    def same(column: Any) -> Flags:
+        return np.asarray(np.minimum.reduceat(column, first) == np.maximum.reduceat(column, first))
+
+    alike, differ = same(values.unit) & same(values.other), ~same(values.number)
+    plain = np.maximum.reduceat(values.other, first) < 0
+    clash = alike & plain & differ
+    sizes = np.diff(np.r_[first, len(rows)])
+    for at in np.flatnonzero(~alike | (~plain & differ)).tolist():
+        clash[at] = len({matcher.interval(values, row) for row in range(first[at], first[at] + sizes[at])}) > 1
+    return np.asarray(place[clash])
 
 
 def _extremal(matcher: Matcher, test: Test) -> _Found:
@@ -288,23 +368,23 @@ def _extreme(matcher: Matcher, items: Items, which: str, op: str, threshold: Thr
 # ---- items of several days -------------------------------------------------------------------------------------------
 
 
-def _plainly(matcher: Matcher, test: Test, same_day: bool = False) -> tuple[Items, _Found]:
+def _plainly(matcher: Matcher, test: Test) -> tuple[Items, _Found]:
     """Return the items of those patients who have only certain ones on exact days, by patient and day, and the answer of the others.
 
-    Unless `same_day`, patients with two items of one concept on one day are hard too.
+    A patient with an item that may not count, or of a day that is not known, has none; patients with two on one day are hard.
     """
     items = matcher.matched(test.selection)
     found, _ = _of_nothing(matcher, test)
     items = items.where(items.truth >= 0)
+    items = items.at(np.lexsort((items["start"].first, items.place)))
     days = items["start"]
-    odd = (items.truth == 0) | ~days.exact | ~items.present
-    items = items.at(np.lexsort((days.first, items.place)))
-    if not same_day and len(items):
-        days = items["start"]
-        again = np.r_[False, (items.place[1:] == items.place[:-1]) & (days.first[1:] == days.first[:-1])]
-        odd = (items.truth == 0) | ~days.exact | ~items.present | again
-    hard = np.concatenate([items.hard, items.place[odd]])
-    left_out = np.zeros(matcher.patients, np.bool_)
+    again = np.zeros(len(items), np.bool_)
+    again[1:] = (items.place[1:] == items.place[:-1]) & (days.first[1:] == days.first[:-1]) & days.exact[1:] & days.exact[:-1]
+    open_ = np.zeros(matcher.patients, np.bool_)
+    open_[items.place[(items.truth == 0) | ~days.exact]] = True
+    found[open_] = 0
+    hard = np.concatenate([items.hard, items.place[again & ~open_[items.place]]])
+    left_out = open_.copy()
     left_out[hard] = True
     return items.where(~left_out[items.place]), (found, hard)
 
@@ -316,36 +396,75 @@ def _ends(items: Items) -> tuple[Ints, Ints]:
 
 
 def _count(matcher: Matcher, test: Test) -> _Found:
-    """How many items of distinct days and concepts."""
+    """How many items of distinct days and concepts, at least and at most."""
     if test.argument:
-        raise Hard
-    items, (found, hard) = _plainly(matcher, test, same_day=True)
-    if not len(items):
-        return found, hard
+        return _count_of_kinds(matcher, test)
+    items = matcher.matched(test.selection)
+    found, _ = _of_nothing(matcher, test)
+    items = items.where((items.truth >= 0) & items.present)
+    hard = np.concatenate([items.hard, items.place[~items["start"].exact]])
     concept = items["concept"] if "concept" in items.columns else np.zeros(len(items), np.int32)
-    distinct = np.unique(np.stack([items.place, concept, items["start"].first]), axis=1)[0]
-    place, counts = np.unique(distinct, return_counts=True)
+
+    def distinct(rows: Flags) -> Ints:
+        keys = np.stack([items.place[rows], concept[rows], items["start"].first[rows]])
+        return np.bincount(np.unique(keys, axis=1)[0], minlength=matcher.patients)
+
+    low, high = distinct(items.truth == 1), distinct(items.truth >= 0)
+    place = np.unique(items.place)
     complete = matcher.complete(test.selection)[place]
-    table = {(number, whole): _truth(meets(Interval(Fraction(number), Fraction(number) if whole else None), test.comparison))
-             for number in np.unique(counts).tolist() for whole in (False, True)}  # fmt: skip
-    found[place] = [table[pair] for pair in zip(counts.tolist(), complete.tolist(), strict=True)]
+    triples, inverse = np.unique(np.stack([low[place], high[place], complete]), axis=1, return_inverse=True)
+    intervals = [Interval(Fraction(least), Fraction(most) if whole else None) for least, most, whole in triples.T.tolist()]
+    found[place] = np.array([_truth(meets(interval, test.comparison)) for interval in intervals], np.int8)[inverse.ravel()]
     return found, hard
+
+
+def _count_of_kinds(matcher: Matcher, test: Test) -> _Found:
+    """How many distinct drugs, or direct sub-classes of the class asked for: at least those that certainly count."""
+    items = matcher.matched(test.selection)
+    names = list(matcher.vocabulary.labels(test.selection.kind))
+    if "concept" not in items.columns:
+        raise Hard
+    kinds = sorted(matcher.vocabulary.children(test.selection.concept)) if test.argument == "classes" else names
+    used = np.unique(items["concept"]).tolist()
+    lineage = matcher.vocabulary.ancestors if test.argument == "classes" else lambda name: {name}
+    low, high = (np.zeros(matcher.patients, np.int32) for _ in range(2))
+    for kind in kinds:
+        of_kind = [number for number in used if kind in lineage(names[number])]
+        if of_kind:
+            within = np.isin(items["concept"], of_kind) & items.present
+            low += _who(matcher, items, within & (items.truth == 1))
+            high += _who(matcher, items, within & (items.truth >= 0))
+    complete = matcher.complete(test.selection)
+    found = np.zeros(matcher.patients, np.int8)
+    triples, inverse = np.unique(np.stack([low, high, complete.astype(np.int32)]), axis=1, return_inverse=True)
+    intervals = [Interval(Fraction(least), Fraction(most) if whole else None) for least, most, whole in triples.T.tolist()]
+    found[:] = np.array([_truth(meets(interval, test.comparison)) for interval in intervals], np.int8)[inverse.ravel()]
+    return found, items.hard
 
 
 def _time(matcher: Matcher, test: Test) -> _Found:
     """The time from the latest item (of a finding the first) to screening, or from the earliest item to the latest."""
-    items, (found, hard) = _plainly(matcher, test, same_day=True)
+    items = matcher.matched(test.selection)
+    found, _ = _of_nothing(matcher, test)
+    items = items.where(items.truth >= 0)
+    maybe = _who(matcher, items, items.truth == 0)
+    found[maybe] = 0
+    items = items.where(items.present & ~maybe[items.place])
+    items = items.at(np.lexsort((items["start"].first, items.place)))
     starts, ends = _ends(items)
-    days = items["start"]
+    if not len(starts):
+        return found, items.hard
+    days, place, several = items["start"], items.place[starts], ends > starts
+    dated = np.minimum.reduceat(days.known, starts)
+    exact = np.minimum.reduceat(days.exact, starts)
     if test.summary == "time_since":
         since = days.at(starts if items.kind == "finding" else ends)
-        found[items.place[starts]] = matcher.spans(since, matcher.today(len(starts)), test.comparison)
-        return found, hard
-    several = ends > starts
+        found[place] = np.where(dated, matcher.spans(since, matcher.today(len(starts)), test.comparison), np.int8(0))
+        return found, np.concatenate([items.hard, place[several & dated & ~exact]])
     # Of one item what is said of none holds.
-    between = matcher.spans(days.at(starts[several]), days.at(ends[several]), test.comparison)
-    found[items.place[starts[several]]] = between
-    return found, hard
+    between = matcher.spans(days.at(starts), days.at(ends), test.comparison)
+    found[place[several]] = np.where(dated, between, np.int8(0))[several]
+    return found, np.concatenate([items.hard, place[several & dated & ~exact]])
 
 
 def _in_a_row(matcher: Matcher, test: Test) -> _Found:
@@ -406,53 +525,95 @@ def _change(matcher: Matcher, test: Test) -> _Found:
 
 
 def _daily_dose(matcher: Matcher, test: Test) -> _Found:
-    """The total daily dose on the screening date, of those who take one drug then, or none."""
+    """The total daily dose on the screening date; patients with a dose by a weight that is not told here are hard."""
     if test.selection.conditions:
         raise Hard
     found, _ = _of_nothing(matcher, test)
-    courses = matcher.courses
-    entries = courses.entries
-    rows = courses.at(test.selection)
+    entries, unit = matcher.courses.entries, test.comparison.thresholds[0].unit
+    rows = matcher.courses.at(test.selection)
     end = entries.end.at(rows)
     over = ~entries.ongoing[rows] & end.known & (end.last < matcher.day)
     on = entries.ongoing[rows] | (end.known & (end.first >= matcher.day))
-    taken = np.bincount(entries.place[rows[~over]], minlength=matcher.patients)
-    maybe = np.zeros(matcher.patients, np.bool_)
-    maybe[entries.place[rows[~over & ~on]]] = True
-    now = rows[on & (taken[entries.place[rows]] == 1)]
-    complete = matcher.complete(test.selection)
-    unsure: list[Ints] = [entries.place[rows[entries.tangled[rows]]], np.flatnonzero(maybe | (taken > 1))]
-    unit = test.comparison.thresholds[0].unit
-    for row in now.tolist():
-        place = entries.place[row]
-        dose = courses.amount(test.selection, int(entries.drug[row]), int(entries.dose[row])) if entries.dose[row] >= 0 else None
+    least: dict[int, Fraction] = {}
+    most: dict[int, Fraction | None] = {}
+    hard = set()
+    for row, now in zip(rows[~over].tolist(), on[~over].tolist(), strict=True):
+        place, code = int(entries.place[row]), int(entries.dose[row])
+        dose = matcher.courses.amount(test.selection, int(entries.drug[row]), code) if code >= 0 else None
         if dose is not None and dose.unit != unit:
-            unsure.append(np.array([place]))
-            continue
-        low = dose.amount if dose else Fraction(0)
-        found[place] = _truth(meets(Interval(low, low if dose and complete[place] else None), test.comparison))
-    return found, np.concatenate(unsure)
+            try:
+                dose = matcher.courses.weighed(row, dose, unit)
+            except Hard:
+                hard.add(place)
+        amount = dose.amount if dose is not None else None
+        least[place] = least.get(place, Fraction(0)) + (amount if now and amount else 0)
+        so_far = most.get(place, Fraction(0))
+        most[place] = None if so_far is None or amount is None else so_far + amount
+    complete = matcher.complete(test.selection)
+    for place, low in least.items():
+        high = most[place] if complete[place] else None
+        found[place] = _truth(meets(Interval(low, high), test.comparison))
+    return found, np.array(sorted(hard), np.int32)
 
 
 def _unchanged(matcher: Matcher, test: Test) -> _Found:
-    """For how long no drug asked for was started, stopped or changed in dose, of those with one entry of each drug."""
+    """For how long up to screening no drug asked for was started, stopped or changed in dose."""
     duration = test.comparison.thresholds[0].duration
     if test.selection.conditions or duration is None:
         raise Hard
     since = shift(matcher.date, duration, -1).toordinal()
-    courses = matcher.courses
-    entries = courses.entries
-    rows = courses.at(test.selection)
+    entries = matcher.courses.entries
+    rows = matcher.courses.at(test.selection)
     start, end, ongoing = entries.start.at(rows), entries.end.at(rows), entries.ongoing[rows]
-    began = np.where(start.known, np.where(start.last <= since, 1, np.where(start.first > since, -1, 0)), 0)
+    renewing, renewed = _renewals(matcher, rows)
+    began = np.where(renewing > -1, renewing, np.where(start.first > since, -1, 0))
+    began = np.where(start.known, np.where(start.last <= since, 1, began), 0)
     stopped = (end.first + 1 > since) & (end.last < matcher.day)
-    goes_on = (end.first >= matcher.day) | (end.last + 1 <= since)
-    ended = np.where(ongoing, 1, np.where(end.known, np.where(goes_on, 1, np.where(stopped, -1, 0)), 0))
+    ended = np.where(renewed > -1, renewed, np.where(stopped, -1, 0))
+    ended = np.where((end.first >= matcher.day) | (end.last + 1 <= since), 1, ended)
+    ended = np.where(ongoing, 1, np.where(end.known, ended, 0))
     worst = np.ones(matcher.patients, np.int8)
     np.minimum.at(worst, entries.place[rows], np.minimum(began, ended).astype(np.int8))
     complete = matcher.complete(test.selection)
     found = np.where(worst == -1, -1, np.where((worst == 1) & complete, 1, 0)).astype(np.int8)
-    return found, entries.place[rows[~entries.alone[rows]]]
+    return found, np.zeros(0, np.int32)
+
+
+def _renewals(matcher: Matcher, rows: Ints) -> tuple[Truths, Truths]:
+    """Tell of each entry whether it carries on another of its drug at the same dose without a gap, and whether one carries it on."""
+    entries = matcher.courses.entries
+    key = entries.drug[rows].astype(np.int64) * (matcher.patients + 1) + entries.place[rows]
+    everything = np.ones(len(rows), np.bool_)
+    before, after = pairs(key, key, everything, everything)
+    apart = (before != after) & ~entries.ongoing[rows[before]]
+    before, after = before[apart], after[apart]
+    one, two = rows[before], rows[after]
+    same = _same_dose(matcher, entries.dose[one], entries.dose[two])
+    start, end, next_ = entries.start.at(one), entries.end.at(one), entries.start.at(two)
+    first = _sign(start.last < next_.first, start.first >= next_.last)
+    first[~(start.known & next_.known)] = 0
+    joined = _sign(next_.last <= end.first + 1, next_.first > end.last + 1)
+    joined[~(end.known & next_.known)] = 0
+    truths = np.minimum(np.minimum(same, first), joined)
+    renewing, renewed = np.full(len(rows), -1, np.int8), np.full(len(rows), -1, np.int8)
+    np.maximum.at(renewing, after, truths)
+    np.maximum.at(renewed, before, truths)
+    return renewing, renewed
+
+
+def _same_dose(matcher: Matcher, one: Ints, other: Ints) -> Truths:
+    """Tell whether two doses are the same; doses in different units may be."""
+    doses = matcher.codes.doses
+    numbers: dict[Dose, int] = {}
+    units: dict[str, int] = {}
+    amount = np.array([numbers.setdefault(dose, len(numbers)) for dose in doses] + [-1], np.int32)
+    unit = np.array([units.setdefault(dose.unit, len(units)) for dose in doses] + [-1], np.int32)
+    told = (one >= 0) & (other >= 0) & (unit[one] == unit[other])
+    return np.where(told, np.where(amount[one] == amount[other], 1, -1), 0).astype(np.int8)
+
+
+def _sign(yes: Flags, no: Flags) -> Truths:
+    return yes.astype(np.int8) - no.astype(np.int8)
 
 
 def _truth(truth: bool | None) -> int:

@@ -20,7 +20,7 @@ from .. import derived
 from ..dates import When, completed_range
 from ..quantities import Interval
 from ..record import Measurement, Record
-from .columns import EPOCH, Flags, Floats, Ints, Values
+from .columns import EPOCH, Days, Flags, Floats, Ints, Values
 
 if TYPE_CHECKING:
     from .matching import Items, Matcher
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _OF_ALL_INPUTS = ("qtcf", "pvr")
 """The derived quantities that are computed only where all of what they read is there."""
 _CKD_EPI = {
-    "egfr_ckd_epi_2021": (142.0, -1.200, 0.9938, ((0.7, -0.241, 1.012), (0.9, -0.302, 1.0))),
-    "egfr_ckd_epi_2009": (141.0, -1.209, 0.993, ((0.7, -0.329, 1.018), (0.9, -0.411, 1.0))),
+    "egfr_ckd_epi_2021": ("ckd_epi_2021", 142.0, -1.200, 0.9938, ((0.7, -0.241, 1.012), (0.9, -0.302, 1.0))),
+    "egfr_ckd_epi_2009": ("ckd_epi_2009", 141.0, -1.209, 0.993, ((0.7, -0.329, 1.018), (0.9, -0.411, 1.0))),
 }
 _SEXES = ("female", "male")
 
@@ -99,52 +99,116 @@ def _ages(matcher: Matcher) -> Items:
 
 
 def _egfr(matcher: Matcher, concept: str) -> Items:
-    """CKD-EPI from each creatinine; patients with a reported value, or a creatinine that is no plain number of one day, are hard."""
+    """CKD-EPI from each creatinine, and reported values; of which equation is not said counts only beside a computed one.
+
+    Patients with two of one day, and those with a value reported under the equation's own name, are hard.
+    """
     from .matching import Items
 
-    scale, exponent, per_year, by_sex = _CKD_EPI[concept]
+    method, scale, exponent, per_year, by_sex = _CKD_EPI[concept]
     columns, section = matcher.columns, matcher.section("measurements")
-    rows = np.arange(*section.slices.get("creatinine", slice(0, 0)).indices(len(section["place"]))[:2])
+    part = section.slices.get("creatinine", slice(0, 0))
+    rows = np.arange(part.start, part.stop)
     rows = rows[~section["apart"][rows]]
-    values, when, place = section["values"].at(rows), section["when"].at(rows), section["place"][rows]
+    when, place = section["when"].at(rows), section["place"][rows]
     birth, sex = columns.birth.at(place), columns.sex[place]
-    odd = (values.other >= 0) | (values.number <= 0) | ~when.exact
-    youngest = np.where(birth.known, _years(birth.last, when.first), 0)
-    oldest = np.where(birth.known, _years(birth.first, when.first), 150)
-    factors = np.array([(float(factor), float(offset)) for factor, offset in matcher.codes.units] or [(1.0, 0.0)])[values.unit]
-    creatinine = np.where(odd, 1.0, values.number * factors[:, 0] + factors[:, 1])
+    begun = np.where(when.known, when.first, birth.first)
+    youngest = np.where(birth.known, _years(birth.last, begun), 0)
+    oldest = np.where(birth.known, _years(birth.first, np.where(when.known, when.last, matcher.day)), 150)
+    low, high = _about(matcher, section["values"].at(rows))
     least, most = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
     for number, (kappa, alpha, factor) in enumerate(by_sex):
-        ratio = creatinine / kappa
-        shape = scale * factor * np.minimum(ratio, 1) ** alpha * np.maximum(ratio, 1) ** exponent
         counts = (sex < 0) | (sex == number)
-        least = np.where(counts, np.minimum(least, shape * per_year**oldest), least)
-        most = np.where(counts, np.maximum(most, shape * per_year**youngest), most)
-    nothing = np.full(len(rows), np.nan)
+        for creatinine, years, pick, ends in ((high, oldest, np.minimum, least), (low, youngest, np.maximum, most)):
+            ratio = np.where((creatinine > 0) & (creatinine < np.inf), creatinine, 1.0) / kappa
+            shape = scale * factor * np.minimum(ratio, 1) ** alpha * np.maximum(ratio, 1) ** exponent
+            np.copyto(ends, pick(ends, shape * per_year ** np.maximum(years, 0)), where=counts)
+    least, most = np.where((high > 0) & (high < np.inf), least, 0.0), np.where(low > 0, most, np.inf)
+    values, nothing = section["values"].at(rows), np.full(len(rows), np.nan)
     computed = Computed(
         values.number, values.unit, np.zeros(len(rows), np.int32), nothing, nothing,
         least, most, youngest >= derived.ADULT, rows, partial(_exactly, matcher, concept),
     )  # fmt: skip
-    days = matcher.clamped(when)
-    method = np.full(len(rows), -2, np.int32)
-    taken = {"start": days, "stated": days, "clock": section["clock"][rows], "method": method, "values": computed}
-    reported = [section["place"][section.slices.get(name, slice(0, 0))] for name in ("egfr", concept)]
-    certain, present = np.ones(len(rows), np.int8), np.ones(len(rows), np.bool_)
-    found = Items("measurement", place, certain, present, taken, np.concatenate([place[odd], *reported]))
-    return found.where(oldest >= derived.ADULT)
+    keep = oldest >= derived.ADULT
+    rows, place, computed, when = rows[keep], place[keep], computed.at(keep), when.at(keep)
+    told, both = _reported(matcher, method, place, when)
+    order = np.argsort(np.r_[place, told.place], kind="stable")
+    many = np.r_[rows, told["rows"]][order]
+    joined = _joined(computed, told["values"], order)
+    days = section["start"].at(many)
+    found = {"start": days, "stated": days, "clock": section["clock"][many], "method": section["method"][many], "values": joined}
+    certain, present = np.ones(len(many), np.int8), np.ones(len(many), np.bool_)
+    own = section["place"][section.slices.get(concept, slice(0, 0))]
+    return Items("measurement", np.r_[place, told.place][order], certain, present, found, np.concatenate([both, own]))
+
+
+def _about(matcher: Matcher, values: Values) -> tuple[Floats, Floats]:
+    """Return between which numbers, about, values lie in their canonical unit."""
+    factors = np.array([(float(factor), float(offset)) for factor, offset in matcher.codes.units] or [(1.0, 0.0)])[values.unit]
+    low = values.number * factors[:, 0] + factors[:, 1]
+    high = low.copy()
+    for row in np.flatnonzero(values.other >= 0).tolist():
+        interval = matcher.interval(values, row)
+        low[row] = -np.inf if interval.low is None else float(interval.low)
+        high[row] = np.inf if interval.high is None else float(interval.high)
+    return low, high
+
+
+def _joined(one: Computed, other: Computed, order: npt.NDArray[np.int64]) -> Computed:
+    def both(name: str) -> Any:
+        return np.concatenate([getattr(one, name), getattr(other, name)])[order]
+
+    return Computed(
+        both("number"), both("unit"), both("other"), both("low"), both("high"),
+        both("least"), both("most"), both("known"), both("source"), one.exactly,
+    )  # fmt: skip
+
+
+def _reported(matcher: Matcher, method: str, places: Ints, days: Days) -> tuple[Items, Ints]:
+    """Return reported values that are or may be of an equation, and the patients with two values of one day, one of them computed."""
+    from .matching import Items
+
+    section = matcher.section("measurements")
+    part = section.slices.get("egfr", slice(0, 0))
+    rows = np.arange(part.start, part.stop)
+    of = section["method"][rows]
+    rows = rows[((of < 0) | (of == list(matcher.vocabulary.methods).index(method))) & ~section["apart"][rows]]
+    values, when, place = section["values"].at(rows), section["when"].at(rows), section["place"][rows]
+    nothing = np.full(len(rows), np.nan)
+    # Of another day than any computed value, and by which equation is not said: it may count, or not.
+    computed = Computed(
+        values.number, values.unit, np.ones(len(rows), np.int32), nothing, nothing,
+        *_about(matcher, values), section["method"][rows] >= 0, rows, partial(_exactly, matcher, ""),
+    )  # fmt: skip
+    beside, counts = np.unique(_key(places, days)[days.known], return_counts=True)
+    shared = np.isin(_key(place, when), beside) & when.known
+    several = (beside[counts > 1] >> 44).astype(np.int32)
+    whole = np.ones(len(rows), np.int8)
+    return Items("measurement", place, whole, whole > 0, {"rows": rows, "values": computed}), np.concatenate([place[shared], several])
+
+
+def _key(place: Ints, days: Days) -> npt.NDArray[np.int64]:
+    """Return a number for each patient and pair of days."""
+    return np.asarray(place.astype(np.int64) << 44 | days.first.astype(np.int64) << 22 | days.last.astype(np.int64))
 
 
 def _exactly(matcher: Matcher, concept: str, row: int) -> Interval:
-    """Return one value by the exact formula."""
+    """Return one value exactly: as reported, or by the formula."""
     columns, section = matcher.columns, matcher.section("measurements")
-    place, day = int(section["place"][row]), date.fromordinal(int(section["when"].first[row]))
-    birth = columns.birth
-    born = When(date.fromordinal(int(birth.first[place])), date.fromordinal(int(birth.last[place]))) if birth.known[place] else None
-    value = matcher.interval(section["values"], row)
+    value, place = matcher.interval(section["values"], row), int(section["place"][row])
+    if list(matcher.vocabulary.quantities)[section["concept"][row]] != "creatinine":
+        return value
     sex = _SEXES[columns.sex[place]] if columns.sex[place] >= 0 else None
-    record = Record("one", birth=born, sex=sex, measurements=(Measurement("creatinine", value, "", When.on(day)),))
+    creatinine = Measurement("creatinine", value, "", _when(section["when"], row))
+    record = Record("one", birth=_when(columns.birth, place), sex=sex, measurements=(creatinine,))
     (found,) = derived.measurements(record, concept, frozenset((concept,)), matcher.date)
     return found.value
+
+
+def _when(days: Days, row: int) -> When | None:
+    if not days.known[row]:
+        return None
+    return When(date.fromordinal(int(days.first[row])), date.fromordinal(int(days.last[row])))
 
 
 def _years(start: Ints, end: Ints) -> npt.NDArray[np.int64]:

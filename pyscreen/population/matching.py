@@ -29,7 +29,7 @@ from .courses import Courses
 
 Truths = npt.NDArray[np.int8]
 _LONG_AGO, _FAR_AHEAD = LONG_AGO.toordinal(), FAR_AHEAD.toordinal()
-_SECTION = {kind: section for section, kind in SECTIONS.items()}
+SECTION = {kind: section for section, kind in SECTIONS.items()}
 _OPERATORS = {"below": "after", "at_most": "on_or_after", "above": "before", "at_least": "on_or_before"}
 
 
@@ -83,6 +83,7 @@ class Matcher:
         self.patients = columns.patients
         self._matched: dict[Selection, Items] = {}
         self._bare: dict[Selection, Selection] = {}
+        self._stated: dict[tuple[str, str, frozenset[str]], Items] = {}
         self._complete: dict[tuple[str, str, frozenset[str]], Flags] = {}
         self._prepared: dict[str, Section] = {}
 
@@ -113,10 +114,13 @@ class Matcher:
                 return self._measurements(selection)
             case "therapy":
                 return self.courses.items(selection)
-        return self._statements(selection)
+        key = (selection.kind, selection.concept, selection.members)
+        if key not in self._stated:
+            self._stated[key] = self._statements(selection)
+        return self._stated[key]
 
     def _statements(self, selection: Selection) -> Items:
-        section = self.section(_SECTION[selection.kind])
+        section = self.section(SECTION[selection.kind])
         if selection.kind == "event" and "death" in self.vocabulary.derived and self.columns.died.known.any():
             raise Hard
         wanted = selection.members or {selection.concept}
@@ -159,7 +163,10 @@ class Matcher:
 
     def _of_measurements(self, section: Section) -> dict[str, Any]:
         when = self.clamped(section["when"])
-        return {"start": when, "stated": when, "apart": when.known & (when.first > self.day)}
+        never = np.zeros(len(when.known), np.bool_)
+        first, last = self.extent(when, when, never, when)
+        return {"start": when, "stated": when, "first": first, "last": last, "goes_on": never,
+                "apart": when.known & (when.first > self.day)}  # fmt: skip
 
     def _of_statements(self, section: Section) -> dict[str, Any]:
         """`apart` are planned or lie ahead; `extent` is the first and the last day."""
@@ -235,9 +242,13 @@ class Matcher:
         """Return whether each item meets a condition, and the patients for whom that is not told here."""
         comparison = condition.comparison
         nobody = np.zeros(0, np.int32)
+        other = condition.selection
         match condition.name:
-            case "within" if condition.selection is None:
-                return self._in_window(items, self._reach(items, condition)), nobody
+            case "within" if other is None:
+                first = self._reach(items, condition)
+                return self._in_window(items, first, first), nobody
+            case "within" if other and other.kind in ("event", "procedure") and condition.duration and not condition.half_lives:
+                return self._anchored(items, other, condition.duration)
             case "ago" if comparison:
                 return self.spans(items["start"], self.today(len(items)), comparison), nobody
             case "ongoing":
@@ -288,16 +299,53 @@ class Matcher:
                 days[number] = shift(self.date, pick(reaches, key=lambda reach: shift(self.date, reach)), -1).toordinal()
         return np.array(days, np.int32)[items["concept"]]
 
-    def _in_window(self, items: Items, first: Any) -> Truths:
-        """Tell whether items lie in the window from a day to the screening date: findings and courses overlap it."""
+    def _in_window(self, items: Items, first: Any, last: Any) -> Truths:
+        """Tell whether items lie in a window, which begins between two days and ends on the screening date: findings overlap it."""
         when = items["stated"] if items.kind == "finding" else items["start"]
-        inside = _sign((when.first >= first) & (when.last <= self.day), (when.last < first) | (when.first > self.day))
+        inside = _sign((when.first >= last) & (when.last <= self.day), (when.last < first) | (when.first > self.day))
         inside[~when.known] = 0
         if items.kind not in ("finding", "therapy"):
             return inside
-        last = items["last"]
-        overlaps = _sign(last.first >= first, last.last < first)
+        until = items["last"]
+        overlaps = _sign(until.first >= last, until.last < first)
         return np.where(items.present, overlaps, inside)
+
+    def _anchored(self, items: Items, selection: Selection, duration: Duration) -> tuple[Truths, Ints]:
+        """Tell whether items lie in the window before the next planned item of a selection, else before its last one."""
+        others = self._others(selection)
+        first, last = np.full(self.patients, self.day), np.full(self.patients, self.day)
+        past = others.where((others.truth >= 0) & others.present)
+        begun, certain = past["first"], past.truth == 1
+        bar, high, low = np.full(self.patients, -1), np.full(self.patients, -1), np.full(self.patients, _FAR_AHEAD)
+        np.maximum.at(bar, past.place[certain], begun.first[certain])
+        np.maximum.at(high, past.place, begun.last)
+        np.minimum.at(low, past.place, begun.first)
+        some, sure = high >= 0, bar >= 0
+        first = np.where(sure, bar, np.where(some, low, first))
+        last = np.where(sure, high, last)
+        due = self._due(selection)
+        soon, late = np.full(self.patients, _FAR_AHEAD + 1), np.full(self.patients, _FAR_AHEAD + 1)
+        np.minimum.at(soon, due[0], due[1].first)
+        np.minimum.at(late, due[0], due[1].last)
+        planned = soon <= _FAR_AHEAD
+        first, last = np.where(planned, soon, first), np.where(planned, late, last)
+        begin, end = (shifted(days.astype(np.int32), duration, -1)[items.place] for days in (first, last))
+        found = self._in_window(items, begin, np.minimum(end, self.day))
+        return np.where(begin <= self.day, found, np.int8(-1)), _among(others.hard, items.place)
+
+    def _due(self, selection: Selection) -> tuple[Ints, Days]:
+        """Return what is planned of a selection: whose, and when; some day from the screening date on where none is named."""
+        section = self.columns.sections[SECTION[selection.kind]]
+        wanted = selection.members or {selection.concept}
+        rows = [np.arange(part.start, part.stop) for concept, part in section.slices.items()
+                if (self.vocabulary.members(concept) or {concept}) <= wanted]  # fmt: skip
+        at = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        when = section["when"].at(at)
+        due = section["present"][at] & (section["planned"][at] | (when.known & (when.first >= self.day)))
+        due &= ~when.known | (when.last >= self.day)
+        at, when = at[due], when.at(due)
+        first = np.where(when.known, np.maximum(when.first, self.day), self.day)
+        return section["place"][at], Days(first, np.where(when.known, when.last, _FAR_AHEAD), when.known)
 
     def _lasts(self, items: Items, comparison: Comparison) -> Truths:
         """Compare the time from the start to the first day after the end, or to the screening date while it goes on."""
@@ -330,7 +378,7 @@ class Matcher:
         assert condition.selection is not None
         assert condition.duration is not None
         others = self._others(condition.selection)
-        one, other = _pairs(items.place, others.place, so_far > -1, (others.truth > -1) & others.present)
+        one, other = pairs(items.place, others.place, so_far > -1, (others.truth > -1) & others.present)
         start, end = items["start"].at(one), others["start"].at(other)
         exact = (start.exact | ~start.known) & (end.exact | ~end.known)
         early, late = np.minimum(start.first, end.first), np.maximum(start.first, end.first)
@@ -343,7 +391,7 @@ class Matcher:
     def _after(self, items: Items, condition: Condition, so_far: Truths) -> tuple[Truths, Ints]:
         assert condition.selection is not None
         others = self._others(condition.selection)
-        one, other = _pairs(items.place, others.place, so_far > -1, (others.truth > -1) & others.present)
+        one, other = pairs(items.place, others.place, so_far > -1, (others.truth > -1) & others.present)
         start, end = _unbounded(items["start"].at(one)), _unbounded(others["start"].at(other))
         truths = np.minimum(_sign(start.first > end.last, start.last <= end.first), others.truth[other])
         return self._either(truths, one, len(items), items.place, condition.selection), _among(others.hard, items.place[so_far > -1])
@@ -351,13 +399,18 @@ class Matcher:
     def _with(self, items: Items, condition: Condition, so_far: Truths) -> tuple[Truths, Ints]:
         assert condition.selection is not None
         others = self._others(condition.selection)
-        if others.kind == "measurement" or items.kind == "measurement":
+        if "first" not in items.columns or "first" not in others.columns:
             raise Hard
-        one, other = _pairs(items.place, others.place, so_far > -1, (others.truth > -1) & others.present)
+        one, other = pairs(items.place, others.place, so_far > -1, (others.truth > -1) & others.present)
+        apart: Any = np.int8(1)
         if items.kind == others.kind == "therapy":
-            shared = (items["concept"][one] == others["concept"][other]) & ((items["parts"][one] & others["parts"][other]) != 0)
-            one, other = one[~shared], other[~shared]
-        truths = np.minimum(self._together(items, others, one, other, condition.comparison), others.truth[other])
+            same = items["concept"][one] == others["concept"][other]
+            shared = same & ((items["parts"][one] & others["parts"][other]) != 0)
+            one, other, same = one[~shared], other[~shared], same[~shared]
+            # An entry that may be of both leaves open whether they are two.
+            apart = np.where(same & ((items["around"][one] & others["around"][other]) != 0), 0, 1).astype(np.int8)
+        together = self._together(items, others, one, other, condition.comparison)
+        truths = np.minimum(np.minimum(together, apart), others.truth[other])
         return self._either(truths, one, len(items), items.place, condition.selection), _among(others.hard, items.place[so_far > -1])
 
     def _together(self, items: Items, others: Items, one: Ints, other: Ints, comparison: Comparison | None) -> Truths:
@@ -417,17 +470,31 @@ class Matcher:
             found[row] = 0 if truth is None else 1 if truth else -1
         return found
 
-    def _order(self, values: Values, number: Fraction) -> npt.NDArray[np.int8]:
+    def _order(self, values: Values, number: Fraction) -> Truths:
         """Return whether each plain value lies below (-1), at (0) or above (1) a number in the canonical unit."""
-        nearest, tie = np.zeros(len(self.codes.units)), np.zeros(len(self.codes.units), np.int8)
+        return self.orders(values, np.zeros(len(values.number), np.int64), {0: number})
+
+    def orders(self, values: Values, which: Ints, numbers: Mapping[int, Fraction]) -> Truths:
+        """Return the same against one of several numbers for each value.
+
+        A double next to the number, that is the nearest one to it, stands for a decimal that is compared exactly; all others lie
+        where they seem to lie, since rounding keeps the order.
+        """
+        rows = max(numbers) + 1
+        nearest, tie = np.zeros((rows, len(self.codes.units))), np.zeros((rows, len(self.codes.units)), np.int8)
         for unit in np.unique(values.unit).tolist():
             factor, offset = self.codes.units[unit]
-            exact = (number - offset) / factor
-            nearest[unit] = float(exact)
-            decimal = Fraction(repr(float(exact)))
-            tie[unit] = (decimal > exact) - (decimal < exact)
-        bound = nearest[values.unit]
-        return np.where(values.number < bound, -1, np.where(values.number > bound, 1, tie[values.unit])).astype(np.int8)
+            for row, number in numbers.items():
+                exact = (number - offset) / factor
+                nearest[row, unit] = float(exact)
+                decimal = Fraction(repr(nearest[row, unit].item()))
+                tie[row, unit] = (decimal > exact) - (decimal < exact)
+        bound = nearest[which, values.unit]
+        return np.where(values.number < bound, -1, np.where(values.number > bound, 1, tie[which, values.unit])).astype(np.int8)
+
+    def ordered(self, order: Truths, op: str) -> Truths:
+        """Return the comparison that an order says."""
+        return _meets(order, op)
 
     def _table(self, op: str, number: Fraction, used: Ints) -> Truths:
         table = np.zeros(len(self.codes.intervals) + 1, np.int8)
@@ -437,8 +504,13 @@ class Matcher:
         return table
 
     def _against_limit(self, values: Values, limits: Floats, op: str, times: Fraction) -> Truths:
-        found = np.zeros(len(limits), np.int8)
-        for row in np.flatnonzero(~np.isnan(limits)).tolist():
+        """Compare values with a multiple of a limit in the same unit; only near ties need exact fractions."""
+        offset = np.array([offset != 0 for _, offset in self.codes.units] or [False], np.bool_)[values.unit]
+        bound = float(times) * limits
+        plain = (values.other < 0) & ~offset & (np.abs(values.number - bound) > 1e-12 * (np.abs(values.number) + np.abs(bound)))
+        order = (values.number > bound).astype(np.int8) - (values.number < bound).astype(np.int8)
+        found = np.where(plain, _meets(order, op), np.int8(0))
+        for row in np.flatnonzero(~np.isnan(limits) & ~plain).tolist():
             factor, offset = self.codes.units[values.unit[row]]
             value = self.interval(values, row)
             truth = compare(value, op, times * (Fraction(repr(float(limits[row]))) * factor + offset))  # type: ignore[arg-type]
@@ -466,6 +538,8 @@ class Matcher:
 
     def interval(self, values: Values, row: int) -> Interval:
         """Return one value exactly, in the canonical unit."""
+        if isinstance(values, Computed):
+            return values.exactly(int(values.source[row])) if values.known[row] else Interval(None, None)
         if values.other[row] >= 0:
             return self.codes.intervals[int(values.other[row])]
         factor, offset = self.codes.units[values.unit[row]]
@@ -484,7 +558,7 @@ class Matcher:
         if selection.kind == "sex":
             return np.ones(self.patients, np.bool_)
         declared, codes = self.columns.complete
-        section = _SECTION[selection.kind]
+        section = SECTION[selection.kind]
         closed = section if selection.concept not in self.vocabulary.attested else None
         lines = [self.vocabulary.ancestors(name) for name in selection.members or {selection.concept}]
         found: Flags = np.array([closed in names or all(line & names for line in lines) for names in declared], np.bool_)[codes]
@@ -513,7 +587,7 @@ class Matcher:
 
     def _all_denied(self, selection: Selection) -> Flags:
         """Tell who has only undated denials of what is asked."""
-        section = self.section(_SECTION[selection.kind])
+        section = self.section(SECTION[selection.kind])
         wanted = selection.members or {selection.concept}
         told, more = (np.zeros(self.patients, np.bool_) for _ in range(2))
         for concept, rows in section.slices.items():
@@ -526,7 +600,7 @@ class Matcher:
 
 
 _OF_STATEMENTS = ("concept", "start", "over", "goes_on", "stated", "first", "last", "clock", "method")
-_OF_MEASUREMENTS = ("start", "stated", "clock", "method", "values")
+_OF_MEASUREMENTS = ("start", "stated", "first", "last", "goes_on", "clock", "method", "values")
 
 
 def _taken(columns: Mapping[str, Any], rows: Any, names: tuple[str, ...]) -> dict[str, Any]:
@@ -579,11 +653,12 @@ def _span(start: Days, end: Days, op: str, duration: Duration) -> Truths:
     return _sign(end.first > last, end.last <= first)
 
 
-def shifted(days: Ints, duration: Duration) -> Ints:
-    """Return the days that lie a duration later, months by the calendar (month ends clamp)."""
+def shifted(days: Ints, duration: Duration, sign: int = 1) -> Ints:
+    """Return the days that lie a duration later (`sign` 1) or earlier (-1), months by the calendar (month ends clamp)."""
+    number = sign * duration.number
     if duration.unit in ("d", "wk"):
-        return days + np.int32(duration.number * (7 if duration.unit == "wk" else 1))
-    months = duration.number * (12 if duration.unit == "a" else 1)
+        return days + np.int32(number * (7 if duration.unit == "wk" else 1))
+    months = number * (12 if duration.unit == "a" else 1)
     found = (days - EPOCH).astype("M8[D]")
     month = found.astype("M8[M]")
     within = found - month.astype("M8[D]")
@@ -594,7 +669,7 @@ def shifted(days: Ints, duration: Duration) -> Ints:
     return np.asarray(moved.astype(np.int64) + EPOCH, np.int32)
 
 
-def _pairs(place: Ints, others: Ints, rows: Flags, other_rows: Flags) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def pairs(place: Ints, others: Ints, rows: Flags, other_rows: Flags) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return every pair of an item and another one of the same patient; both are sorted by patient."""
     left, right = np.flatnonzero(rows), np.flatnonzero(other_rows)
     first = np.searchsorted(others[right], place[left], "left")

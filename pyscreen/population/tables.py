@@ -112,31 +112,28 @@ class Chunk:
         """The patients in order."""
         return self.frames["patients"][PATIENT].to_list()
 
-    @cached_property
-    def _starts(self) -> Mapping[str, tuple[Any, Any]]:
-        ids = self.frames["patients"][PATIENT]
-        return {
-            name: (frame[PATIENT].search_sorted(ids, "left"), frame[PATIENT].search_sorted(ids, "right"))
-            for name, frame in self.frames.items()
-        }
+    def forms(self, places: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Return some patients, by their places in `ids`, in the written form of a record."""
+        names = {self.ids[place]: place for place in places}
+        found: dict[int, dict[str, Any]] = {place: {"record": name} for name, place in names.items()}
+        for table, frame in self.frames.items():
+            if not len(frame):
+                continue
+            rows = frame.filter(pl.col(PATIENT).is_in(list(names)))
+            for name, same in rows.rows_by_key(PATIENT, named=True).items():
+                items = [_written(row) for row in same]
+                found[names[str(name)]].update(items[0] if table == "patients" else {table: items})
+        return found
 
-    def written(self, patient: int) -> dict[str, object]:
-        """Return one patient, by place in `ids`, in the written form of a record."""
-        found: dict[str, object] = {}
-        for name, frame in self.frames.items():
-            first, last = (int(ends[patient]) for ends in self._starts[name])
-            rows = [_written(row) for row in frame.slice(first, last - first).iter_rows(named=True)]
-            if name == "patients":
-                found |= rows[0]
-            elif rows:
-                found[name] = rows
-        return {"record": self.ids[patient], **found}
-
-    def record(self, patient: int, kb: KnowledgeBase) -> Record:
-        """Return one patient's record; raises RecordError, which `problems_of` places in the tables."""
-        if self.ids[patient] in self.twice:
+    def built(self, place: int, form: Mapping[str, Any], kb: KnowledgeBase) -> Record:
+        """Return the record that a patient's form says; raises RecordError, which `problems_of` places in the tables."""
+        if self.ids[place] in self.twice:
             raise RecordError([Problem("the patient stands in the table of patients more than once", field="patients")])
-        return build(self.written(patient), kb.vocabulary, name=self.ids[patient], tests=kb.tests)
+        return build(form, kb.vocabulary, name=self.ids[place], tests=kb.tests)
+
+    def record(self, place: int, kb: KnowledgeBase) -> Record:
+        """Return one patient's record; raises RecordError."""
+        return self.built(place, self.forms([place])[place], kb)
 
 
 def _written(row: Mapping[str, Any]) -> dict[str, object]:
