@@ -99,6 +99,8 @@ def test_a_record_that_cannot_be_read_is_set_aside(kb: KnowledgeBase, record: di
     "record",
     [
         {"died": "1980-01-01"},
+        {"died": "2026-11-01"},
+        {"died": "2026", "recorded": "2026-11-20", "complete": ["events"]},
         {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "date": "1980-11-01"}]},
         {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "low": "400", "high": "150", "date": "2026-11-01"}]},
         {"therapies": [{"drug": "prednisone", "start": "2026-03-01", "end": "2026-02-01"}], "complete": ["therapies"]},

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..dates import Duration, shift
+from ..derived import HISTORY
 from ..form import SECTIONS
 from ..items import FAR_AHEAD, LONG_AGO
 from ..quantities import Interval, compare
@@ -121,8 +122,6 @@ class Matcher:
 
     def _statements(self, selection: Selection) -> Items:
         section = self.section(SECTION[selection.kind])
-        if selection.kind == "event" and "death" in self.vocabulary.derived and self.columns.died.known.any():
-            raise Hard
         wanted = selection.members or {selection.concept}
         parts = []
         for concept, rows in section.slices.items():
@@ -146,6 +145,8 @@ class Matcher:
             whole = asked[section["concept"][rows], present.astype(np.int8)]
             keep = ~section["apart"][rows] & (whole >= 0)
         items = Items(selection.kind, section["place"][rows], whole, present, _taken(section.columns, rows, _OF_STATEMENTS))
+        if selection.kind == "event" and any(({name} | self.vocabulary.members(name)) & wanted for name in HISTORY):
+            items.hard = np.flatnonzero(self.columns.died.known).astype(np.int32)
         return items if keep.all() else items.where(keep)
 
     def section(self, name: str) -> Section:

@@ -125,6 +125,10 @@ class Chunk:
                 found[names[str(name)]].update(items[0] if table == "patients" else {table: items})
         return found
 
+    def written(self, place: int) -> dict[str, Any]:
+        """Return one patient, by place in `ids`, in the written form of a record."""
+        return self.forms([place])[place]
+
     def built(self, place: int, form: Mapping[str, Any], kb: KnowledgeBase) -> Record:
         """Return the record that a patient's form says; raises RecordError, which `problems_of` places in the tables."""
         if self.ids[place] in self.twice:
@@ -133,7 +137,7 @@ class Chunk:
 
     def record(self, place: int, kb: KnowledgeBase) -> Record:
         """Return one patient's record; raises RecordError."""
-        return self.built(place, self.forms([place])[place], kb)
+        return self.built(place, self.written(place), kb)
 
 
 def _written(row: Mapping[str, Any]) -> dict[str, object]:
