@@ -142,6 +142,15 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 
+def _page(write: Callable[[int], str], form: str = "text") -> str:
+    """Return a page as wide as the terminal, or as Markdown; on a terminal in colour."""
+    from . import styling
+
+    if form == "markdown":
+        return styling.markdown(write(styling.UNWRAPPED))
+    return styling.coloured(write(_width())) if styling.wants_colour(sys.stdout) else write(_width())
+
+
 def _with_output(command: _Command) -> _Command:
     return click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
                         help="The file to write (default: print).")(command)  # fmt: skip
@@ -174,7 +183,7 @@ def main() -> None:
 @_with_record
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
 @click.option("--exact", is_flag=True, help="Decide over the consistent completions what Kleene logic leaves open.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> None:
     """Say for each cohort whether the patient is eligible, ineligible or undecided, and on what it rests."""
     from . import render
@@ -184,7 +193,7 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
     if form == "json":
         click.echo(_json(render.screening_json(screening, verdicts)))
     else:
-        click.echo(render.screening_text(screening, verdicts, _width()), nl=False)
+        click.echo(_page(lambda width: render.screening_text(screening, verdicts, width), form), nl=False)
 
 
 @main.command()
@@ -199,7 +208,7 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "svg", "png", "dot", "mermaid", "graphml"]),
+    type=click.Choice(["text", "json", "markdown", "svg", "png", "dot", "mermaid", "graphml"]),
     default="text",
     show_default=True,
 )
@@ -216,20 +225,20 @@ def explain(
     asked = [name for name, value in questions.items() if value]
     if len(asked) > 1:
         raise RequestError(f"one question at a time: {' or '.join(asked)}")
-    if asked and form not in ("text", "json"):
-        raise RequestError(f"{asked[0]} is answered in text or json, not in {form}")
+    if asked and form not in ("text", "json", "markdown"):
+        raise RequestError(f"{asked[0]} is answered in text, json or markdown, not in {form}")
     if cohort is None and fact is None:
         raise RequestError("which cohort? name one with --cohort, by code or id ('pyscreen kb list' shows them)")
     screener, screening = _screening(exact=exact, **source)
     if asked:
-        _write(_reply(screener, screening, cohort or "", asked[0], contrast or fact or "", form == "json"), output)
+        _write(_reply(screener, screening, cohort or "", asked[0], contrast or fact or "", form), output)
         return
     assert cohort is not None
     found = explanation.graph(screening, cohort, everything)
     shown = found if everything else explanation.why(found)
     match form:
-        case "text":
-            _write(render.explanation_text(screening, found, everything, _width()), output)
+        case "text" | "markdown":
+            _write(_page(lambda width: render.explanation_text(screening, found, everything, width), form), output)
         case "json":
             _write(_json(render.explanation_json(screening, found)) + "\n", output)
         case "svg" | "png":
@@ -238,27 +247,30 @@ def explain(
             _write({"dot": exports.dot, "mermaid": exports.mermaid, "graphml": exports.graphml}[form](shown), output)
 
 
-def _reply(screener: Screener, screening: Screening, cohort: str, asked: str, other: str, as_json: bool) -> str:
+def _reply(screener: Screener, screening: Screening, cohort: str, asked: str, other: str, form: str) -> str:
     """Return the answer to one of the questions of `explain`."""
     from . import comparison, replies
     from . import explain as explanation
     from .gaps import Gaps
 
-    width = _width()
     match asked:
         case "--blockers":
             blockers = explanation.blockers(explanation.graph(screening, cohort))
-            data, text = replies.blockers_json(screening, cohort, blockers), replies.blockers_text(screening, cohort, blockers, width)
+            data = replies.blockers_json(screening, cohort, blockers)
+            text = _page(lambda width: replies.blockers_text(screening, cohort, blockers, width), form)
         case "--missing":
             missing = Gaps(screening.kb).missing(screening, cohort)
-            data, text = replies.missing_json(screening, cohort, missing), replies.missing_text(screening, cohort, missing, width)
+            data = replies.missing_json(screening, cohort, missing)
+            text = _page(lambda width: replies.missing_text(screening, cohort, missing, width), form)
         case "--contrast":
-            found = comparison.contrast(screening, cohort, other)
-            data, text = replies.contrast_json(screening, found), replies.contrast_text(screening, found, width)
+            contrast = comparison.contrast(screening, cohort, other)
+            data = replies.contrast_json(screening, contrast)
+            text = _page(lambda width: replies.contrast_text(screening, contrast, width), form)
         case _:
             bearing = comparison.bearing(screener, screening, other)
-            data, text = replies.bearing_json(screening, bearing), replies.bearing_text(screening, bearing, width)
-    return _json(data) + "\n" if as_json else text
+            data = replies.bearing_json(screening, bearing)
+            text = _page(lambda width: replies.bearing_text(screening, bearing, width), form)
+    return _json(data) + "\n" if form == "json" else text
 
 
 @main.command()
@@ -269,7 +281,7 @@ def _reply(screener: Screener, screening: Screening, cohort: str, asked: str, ot
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
 @click.option("--readings", "chosen", metavar="FILE", help="A site's choice of readings, or robust.")
 @click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @_with_kb
 def diff(
     record: str, other: str | None, day: date | None, then: date | None, cohorts: tuple[str, ...], form: str, **source: Any
@@ -287,7 +299,7 @@ def diff(
     if form == "json":
         click.echo(_json(replies.difference_json(found)))
     else:
-        click.echo(replies.difference_text(found, _width()), nl=False)
+        click.echo(_page(lambda width: replies.difference_text(found, width), form), nl=False)
 
 
 @main.command()
@@ -297,7 +309,7 @@ def diff(
               help="At most so many plans for each cohort (default: 1, and 3 where cohorts are named).")  # fmt: skip
 @click.option("--by", metavar="DATE", callback=_day, help="Only what can be complete by that day.")
 @_with_burdens
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def whatif(
     cohorts: tuple[str, ...], limit: int | None, by: date | None, burdens: str | None, form: str, **source: Any
 ) -> None:
@@ -313,7 +325,7 @@ def whatif(
     if form == "json":
         click.echo(_json(plantext.whatif_json(screening, answers)))
     else:
-        click.echo(plantext.whatif_text(screening, answers, _width(), by), nl=False)
+        click.echo(_page(lambda width: plantext.whatif_text(screening, answers, width, by), form), nl=False)
 
 
 @main.command()

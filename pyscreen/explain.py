@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HELPS, BLOCKS, OPEN, NONE = "helps", "blocks", "open", "none"
 MARKS = {HELPS: "+", BLOCKS: "x", OPEN: "?", NONE: "."}
+LEGEND = "+ helps   x blocks   ? open   . does not matter"
 _FLIPS = ("none_of", "excludes")
 
 

@@ -13,7 +13,13 @@ class Page:
         self.lines: list[str] = []
 
     def line(self, text: str = "") -> None:
-        self.lines.append(_plain(text).rstrip())
+        """Write a line; one that is too long goes on a little further in."""
+        said = _plain(text).rstrip()
+        if len(said) <= self.width:
+            self.lines.append(said)
+        else:
+            indent = len(said) - len(said.lstrip())
+            self.item(said[:indent], said[indent:], extra=2)
 
     def item(self, lead: str, text: str, extra: int = 0, hang: int | None = None) -> None:
         """Write a text behind its lead, wrapped under itself (`extra` further in, or under a fixed `hang`)."""

@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from . import engine
-from .explain import BLOCKS, MARKS, OPEN, effect, evidence_data
+from .explain import BLOCKS, LEGEND, MARKS, OPEN, effect, evidence_data
 from .gaps import Gaps
 from .knowledge import KnowledgeBase, Need, Reading
 from .outline import Entry, evidence_line, outline, short, tally
@@ -38,11 +38,11 @@ def screening_text(screening: Screening, cohorts: Iterable[Verdict] | None = Non
     """Return a screening as a page to read: a line for each cohort, then what fails, what is open, and what it rests on."""
     verdicts = list(screening.verdicts.values() if cohorts is None else cohorts)
     page = Page(width)
-    page.line(f"{screening.record.id}, screened on {screening.day} for {screening.kb.title} ({screening.kb.registry})")
+    page.item("", f"{screening.record.id}, screened on {screening.day} for {screening.kb.title} ({screening.kb.registry})")
     page.line()
     widest = max((len(verdict.cohort.label) for verdict in verdicts), default=0)
     for verdict in verdicts:
-        page.line(f"  {verdict.cohort.code:<5}{verdict.cohort.label:<{widest}}  {_status(verdict)}")
+        page.item(f"  {verdict.cohort.code:<5}", f"{verdict.cohort.label:<{widest}}  {_status(verdict)}")
     _shared_needs(page, screening, verdicts)
     for verdict in verdicts:
         _cohort_needs(page, screening, verdict, len(verdicts) > 1)
@@ -256,9 +256,7 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
     page = Page(width)
     root = found.graph["cohort"]
     verdict = screening.verdicts[root]
-    page.line(
-        f"{screening.record.id}, {screening.day}: {verdict.cohort.code} {verdict.cohort.label} - {_status(verdict)}"
-    )
+    page.item("", f"{screening.record.id}, {screening.day}: {verdict.cohort.code} {verdict.cohort.label} - {_status(verdict)}")
     tree = _Tree(page)
     for part in outline(screening, found, everything):
         if part.entries:
@@ -267,7 +265,7 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
         for entry in part.entries:
             tree.write(entry, 1)
     page.line()
-    page.line("+ helps   x blocks   ? open   . does not matter")
+    page.line(LEGEND)
     page.item("", DISCLAIMER)
     return page.text()
 

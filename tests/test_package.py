@@ -30,7 +30,7 @@ LAYERS = [
     {"kleene", "sources", "targets", "turning", "sequel"},
     {"screening"},
     {"explain", "gaps", "comparison", "whatif", "checking", "describe", "words", "document", "coverage"},
-    {"exports", "outline", "drawing", "interchange"},
+    {"exports", "outline", "drawing", "interchange", "styling"},
     {"render"},
     {"plantext", "replies"},
     {"report", "worksheet"},
