@@ -140,7 +140,7 @@ def main() -> None:
     from pyscreen import knowledge
 
     shipped = (knowledge.default_root() / "trials" / "cd19_autoimmune" / "cases").glob("*")
-    records = options.records or sorted(path for path in shipped if path.name != "cases.yaml")
+    records = options.records or sorted(path for path in shipped if not path.name.startswith(("cases", "clauses")))
     figures = {
         **cold(options.runs, records[0]),
         **loading(options.runs),
