@@ -90,11 +90,11 @@ def _family(tests: list[Test]) -> Family:
     cells = [cell for cell in cut(numbers) if not (whole and _empty_of_whole(cell))]
     if not numbers:
         cells = [Cell(Fraction(0), Fraction(0)), Cell(Fraction(1), Fraction(1))]
-    holds = {
-        test.id: frozenset(i for i, cell in enumerate(cells) if _holds(test, cell.sample))
+    held = {
+        test.id: frozenset(i for i, cell in enumerate(cells) if holds(test, cell.sample))
         for test in tests
     }  # fmt: skip
-    return Family(tuple(sorted(test.id for test in tests)), tuple(cells), holds)
+    return Family(tuple(sorted(test.id for test in tests)), tuple(cells), held)
 
 
 def cut(numbers: list[Fraction]) -> Iterator[Cell]:
@@ -105,6 +105,12 @@ def cut(numbers: list[Fraction]) -> Iterator[Cell]:
         yield Cell(number, number)
         previous = number
     yield Cell(previous, None)
+
+
+def samples(tests: Iterable[Test]) -> list[Fraction]:
+    """Return a number inside every range into which the thresholds of tests of one scale cut their value."""
+    numbers = sorted({_number(threshold) for test in tests for threshold in test.comparison.thresholds})
+    return [cell.sample for cell in cut(numbers)]
 
 
 def _empty_of_whole(cell: Cell) -> bool:
@@ -121,7 +127,7 @@ def _number(threshold: Threshold) -> Fraction:
     return threshold.number
 
 
-def _holds(test: Test, value: Fraction) -> bool:
+def holds(test: Test, value: Fraction) -> bool:
     numbers = [_number(threshold) for threshold in test.comparison.thresholds]
     match test.comparison.op:
         case "below":

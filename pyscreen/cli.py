@@ -345,6 +345,63 @@ def report(cohorts: tuple[str, ...], plans: int, exact: bool, output: Path | Non
     _write(pages.page(screening, verdicts, planner, plans), output)
 
 
+@main.command("next")
+@_with_record
+@click.option("--questions", default=5, show_default=True, type=click.IntRange(1, 50), help="At most so many questions.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def next_question(questions: int, form: str, **source: Any) -> None:
+    """Say what to ask next: the question whose answer brings the decision nearer at the least burden."""
+    from . import asktext
+    from .asking import Asker
+
+    screener, screening = _screening(**source)
+    state = Asker(screener.kb).begin(screening)
+    advice = state.advice(questions)
+    if form == "json":
+        click.echo(_json(asktext.next_json(state, advice)))
+    else:
+        click.echo(asktext.next_text(state, advice, _width()), nl=False)
+
+
+@main.command("interview")
+@_with_record
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
+              help="The file to save to (default: RECORD itself; its comments are not kept).")  # fmt: skip
+@click.option("--by", metavar="NAME", help="Who answers: stands with judgements, consents and direct answers.")
+def interview_(
+    record: str, day: date | None, chosen: str | None, patient: str | None, trial: str | None, root: Path | None,
+    output: Path | None, by: str | None,
+) -> None:  # fmt: skip
+    """Ask in the terminal until all is decided, and save the record; RECORD need not exist yet.
+
+    An answer is a value with its unit, yes or no, with 'on DATE' behind it where it is not of today; '?' is don't know, 'back' takes
+    the last answer back, 'stop' ends. What was answered is saved at once: the next interview goes on from there.
+    """
+    from .dialogue import talk
+    from .interview import Interview, open_record
+
+    if chosen == ROBUST:
+        raise RequestError("an interview decides by one reading of each place; 'robust' reads them all")
+    if record == "-":
+        raise RequestError("an interview reads its answers from standard input; RECORD is a file")
+    base = knowledge.load(trial, root)
+    screener = Screener(base)
+    readings = read_readings(Path(chosen)) if chosen else None
+    source = Path(record)
+    written = open_record(source, screener, patient)
+    asked = Interview(screener, written, source.stem, day or date.today(), readings, by)
+    talk(asked, _hear, lambda text: click.echo(text, nl=False), output or source, _width())
+
+
+def _hear(prompt: str) -> str | None:
+    """Ask for a line; None at the end of the input."""
+    click.echo(prompt, nl=False)
+    line = sys.stdin.readline()
+    if not sys.stdin.isatty():
+        click.echo(_printable(line.rstrip("\n")))
+    return line.rstrip("\n") if line else None
+
+
 @main.command()
 @_with_record
 def facts(**source: Any) -> None:

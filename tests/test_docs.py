@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from pyscreen import comparison, coverage, explain, form, knowledge, plantext, render, replies
+from pyscreen import asktext, comparison, coverage, explain, form, knowledge, plantext, render, replies
+from pyscreen.asking import Asker
 from pyscreen.gaps import Gaps
 from pyscreen.population.cohort import Run
 from pyscreen.population.tables import frames_of, read_tables
@@ -142,7 +143,7 @@ class Checker:
         elif kind in SHAPES:
             self.fields(value, kind)
         else:
-            types = {"text": str, "date": str, "int": int, "bool": bool}
+            types = {"text": str, "date": str, "int": int, "float": float, "bool": bool}
             self.expect(type(value) is types[kind], value, kind, where)
             if kind == "date":
                 date.fromisoformat(value)
@@ -200,6 +201,8 @@ def outputs() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "whatif", plantext.whatif_json(young, [planner.plans(young, "1.2", 1)])
     eligible = (kb.root / "trials/cd19_autoimmune/cases/sle_itp_eligible.yaml").read_text(encoding="utf-8")
     soon = screener.screen(parse_record(re.sub(r"birth_date: .*", "birth_date: 2008-12-01", eligible).encode(), kb), DAY)
+    state = Asker(kb).begin(screener.screen(read_record(CASES[0], kb), DAY, readings))
+    yield "next", asktext.next_json(state, state.advice(3))
     yield "whatif", plantext.whatif_json(soon, [planner.plans(soon, "1.2", 1, date(2026, 11, 30))])
     yield from (("listed_reading", row) for row in render.readings_json(kb))
     rows = coverage.coverage(kb)

@@ -29,10 +29,10 @@ LAYERS = [
     {"knowledge"},
     {"kleene", "sources", "targets", "turning", "sequel"},
     {"screening"},
-    {"explain", "gaps", "comparison", "whatif", "checking", "describe", "words", "document", "coverage"},
+    {"explain", "gaps", "comparison", "whatif", "asking", "interview", "checking", "describe", "words", "document", "coverage"},
     {"exports", "outline", "drawing", "interchange", "styling"},
     {"render"},
-    {"plantext", "replies"},
+    {"plantext", "asktext", "dialogue", "replies"},
     {"report", "worksheet"},
     {"cli"},
 ]
