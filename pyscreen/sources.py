@@ -53,7 +53,8 @@ def _as_text(value: object) -> object:
 
 
 def _is_tables(path: Path | str) -> bool:
-    return str(path) != "-" and (Path(path).is_dir() or Path(path).suffix == ".duckdb")
+    folder = str(path) != "-" and Path(path).is_dir() and any(Path(path).iterdir())
+    return folder or Path(path).suffix == ".duckdb"
 
 
 def _name(path: Path | str) -> str:
