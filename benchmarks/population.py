@@ -1,6 +1,6 @@
 """How fast a whole population is screened, beside hand-written SQL, hand-written NumPy and plain clingo, measured in one run.
 
-    python benchmarks/population.py [--patients 10000 100000] [--limit SECONDS] [--json FILE] [--folder FOLDER]
+    python benchmarks/population.py [--patients 10000 100000] [--limit SECONDS] [--cql] [--json FILE] [--folder FOLDER]
 
 Prints a table with rates, peak memory and ratios. Every stage runs in a process of its own, whose peak memory is that of the
 process. What would take longer than the limit is measured on the first parts of the population and says so. Needs pyscreen[batch].
@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -300,8 +301,50 @@ def criteria(options: argparse.Namespace) -> Figures:
     return {"patients": len(chunk.ids), "seconds": found[-1]["seconds"], "growth": found}
 
 
+def cql(options: argparse.Namespace) -> Figures:
+    """Answer four criteria by cql-execution (npm), and by SQL on the same rows, which must agree; in canonical units, days known."""
+    import duckdb
+
+    with duckdb.connect() as database:
+        for path in Path(options.source).glob("*.parquet"):
+            database.execute(f"CREATE VIEW {path.stem} AS FROM read_parquet('{path}')")
+        database.execute(
+            "CREATE TABLE value AS SELECT patient, date AS day, value FROM measurements "
+            "WHERE quantity = 'platelets' AND unit = '10*9/L' AND text IS NULL AND length(date) = 10"
+        )
+        database.execute("CREATE TABLE who AS FROM patients WHERE length(birth_date) = 10 ORDER BY patient LIMIT 10000")
+        rows = database.execute(
+            "SELECT patient, any_value(birth_date), list(struct_pack(recordType := 'Platelets', day := day, value := value)) "
+            "FILTER (day IS NOT NULL) FROM who LEFT JOIN value USING (patient) GROUP BY patient ORDER BY patient"
+        ).fetchall()
+        expected = database.execute(_CQL_IN_SQL, [DAY]).fetchall()[0]
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(HERE / "cql", scratch, dirs_exist_ok=True)
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=scratch, check=True, stdout=sys.stderr)
+        file = Path(scratch) / "patients.ndjson"
+        lines = (
+            json.dumps({"id": patient, "recordType": "Patient", "birthDate": born, "records": records or []})
+            for patient, born, records in rows
+        )
+        file.write_text("\n".join(lines) + "\n")
+        done = subprocess.run(["node", "run.mjs", str(file), DAY.isoformat()], cwd=scratch, check=True, capture_output=True, text=True)
+    found: Figures = json.loads(done.stdout)
+    names = ("AdultUpTo70", "EverBelow30", "LatestBelow100", "TwiceBelow50")
+    assert tuple(found["met"].get(name, 0) for name in names) == expected, (found["met"], expected)
+    return found
+
+
+_CQL_IN_SQL = """
+WITH latest AS (SELECT patient, arg_max(day, day) AS day FROM value GROUP BY patient),
+last AS (SELECT patient, max(value) AS value FROM value JOIN latest USING (patient, day) GROUP BY patient),
+low AS (SELECT patient, bool_or(value < 30) AS ever, count(*) FILTER (value < 50) >= 2 AS twice FROM value GROUP BY patient)
+SELECT count(*) FILTER (date_sub('year', birth_date::DATE, $1::DATE) BETWEEN 18 AND 70), count(*) FILTER (ever),
+       count(*) FILTER (value < 100), count(*) FILTER (twice)
+FROM who LEFT JOIN last USING (patient) LEFT JOIN low USING (patient)
+"""
+
 STAGES: dict[str, Callable[[argparse.Namespace], Figures]] = {
-    stage.__name__: stage for stage in (generate, cohort, sixteen, sql, numpy, clingo, criteria)
+    stage.__name__: stage for stage in (generate, cohort, sixteen, sql, numpy, clingo, criteria, cql)
 }
 
 
@@ -352,7 +395,7 @@ def run(options: argparse.Namespace) -> Figures:
                 stages[stage] = measured(stage, source, options)
                 print(f"  {number:,} {stage}: {stages[stage]['seconds']:.1f} s", file=sys.stderr)
             found["sizes"].append({"patients": number, **stages})
-        for stage in ("numpy", "clingo", "criteria"):
+        for stage in ("numpy", "clingo", "criteria", *(["cql"] if options.cql else [])):
             found[stage] = measured(stage, folder / str(options.patients[0]), options)
     return found
 
@@ -373,6 +416,9 @@ def lines(found: Figures) -> Iterator[str]:
     for words, seconds in (("plain clingo, a grounding a patient", "fresh"), ("one grounding, a solve a patient", "seconds")):
         slow = rate(clingo, seconds)
         yield f"  {words:<36} {slow:>21,.1f} patients/s: pyscreen is {best / slow:,.0f} times as fast"
+    if "cql" in found:
+        more = f"pyscreen answers 16 tests {rate(found['sizes'][-1]['sixteen']) / rate(found['cql']):.1f} times as fast"
+        yield f"  cql-execution, 4 criteria, rows in memory {rate(found['cql']):>16,.0f} patients/s: {more}"
     yield f"  evaluation of {numpy['criteria']:,} criteria, answers given {rate(numpy):>18,.0f} patients/s"
     more = f"pyscreen takes {numpy['seconds'] / numpy['by_hand']:.2f} times its time; {numpy['same']:,} criteria alike"
     yield f"  the same in hand-written NumPy {rate(numpy, 'by_hand'):>27,.0f} patients/s: {more}"
@@ -411,6 +457,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, nargs="+", default=[10_000, 100_000], help="sizes (default: 10000 100000)")
     parser.add_argument("--limit", type=float, default=60, help="seconds a stage may take before it stops at a part (default: 60)")
     parser.add_argument("--clingo", type=int, default=50, help="how many patients are screened one by one (default: 50)")
+    parser.add_argument("--cql", action="store_true", help="also cql-execution; needs node and npm")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--folder", type=Path, help="where the populations lie meanwhile (default: the folder for temporary files)")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
