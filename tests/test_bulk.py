@@ -161,6 +161,27 @@ def test_a_reference_may_be_absolute_and_what_is_of_nobody_or_not_read_is_counte
     }
 
 
+@pytest.mark.parametrize("reference", ["Group/a", "#a", "Patient?identifier=x|a", "", "Patient/a\tb", "Patient/", 7, None, ["a"]])
+def test_what_is_no_reference_to_a_patient_is_counted(kb: KnowledgeBase, tmp_path: Path, reference: object) -> None:
+    found, reading = read(export(tmp_path / "x", count("b", 3), count("a", 30) | {"subject": {"reference": reference}}), kb)
+    assert sorted(found) == ["b"]
+    assert reading.notes["ignored", "Observation of no patient"] == 1
+
+
+@pytest.mark.parametrize("reference", ["urn:uuid:a", "a", "Patient/a", "http://host/x/Patient/a"])
+def test_a_patient_may_be_named_in_several_ways(kb: KnowledgeBase, tmp_path: Path, reference: str) -> None:
+    found, reading = read(export(tmp_path / "x", {"resourceType": "Patient", "id": "a"}, count("a", 30) | {"subject": {"reference": reference}}), kb)
+    assert sorted(found) == ["a"]
+    assert len(found["a"].measurements) + sum(reading.notes.values()) == 1
+
+
+def test_a_resource_that_is_not_read_may_have_any_form(kb: KnowledgeBase, tmp_path: Path) -> None:
+    found, reading = read(export(tmp_path / "x", count("a", 30), {"resourceType": "ResearchStudy", "subject": [1], "patient": "x"}), kb)
+    assert sorted(found) == ["a"]
+    assert reading.number_lost == 0
+    assert reading.notes["ignored", "not read: ResearchStudy"] == 1
+
+
 def test_medications_that_many_refer_to_are_found(kb: KnowledgeBase, tmp_path: Path) -> None:
     drug = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "8640"}]}
     taken = [

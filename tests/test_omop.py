@@ -294,6 +294,26 @@ def test_a_course_has_its_dose_from_strength_number_and_days(small: Model, kb: K
     assert notes == {}
 
 
+def test_cells_that_cannot_be_read_and_persons_without_a_name_are_counted(small: Model, kb: KnowledgeBase, tmp_path: Path) -> None:
+    small.put("person", person_id=["1", "1", "x"], gender_concept_id=[8532, 8532, 8532], year_of_birth=[1990, 1990, 1991])
+    small.put(
+        "condition_occurrence",
+        person_id=["1", "x", "7"],
+        condition_concept_id=[4, 4, 4],
+        condition_start_date=["2026-13-40", "2026-01-01", "2026-01-01"],
+    )
+    record, notes = one(small, kb, tmp_path)
+    assert [(item.concept, item.when) for item in record.findings] == [("lupus_nephritis", None)]
+    assert notes == {
+        ("ignored", "person.person_id: no bigint"): 1,
+        ("ignored", "a person without person_id"): 1,
+        ("ignored", "a second row of a person; one of them is read"): 1,
+        ("ignored", "condition_occurrence.person_id: no bigint"): 1,
+        ("ignored", "condition_occurrence.condition_start_date: no date"): 1,
+        ("ignored", "condition_occurrence of nobody in the table person"): 2,
+    }
+
+
 def test_tables_that_are_not_read_are_counted(small: Model, kb: KnowledgeBase, tmp_path: Path) -> None:
     small.put("visit_occurrence", visit_occurrence_id=[1, 2], person_id=[1, 1])
     assert one(small, kb, tmp_path)[1] == {("ignored", "not read: visit_occurrence"): 2}

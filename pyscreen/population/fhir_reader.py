@@ -33,17 +33,13 @@ SHARE = 32_000_000
 MOST_SHARES = 400
 
 
-class _Reference(msgspec.Struct):
-    reference: str = ""
-
-
 class _Line(msgspec.Struct, rename="camel"):
     """What says whom a resource is about."""
 
     resource_type: str = ""
     id: str = ""
-    subject: _Reference | None = None
-    patient: _Reference | None = None
+    subject: Any = None
+    patient: Any = None
 
 
 class _Manifest(msgspec.Struct, rename="camel"):
@@ -118,7 +114,7 @@ class _Dealer:
             self.reading.count("ignored", f"not read: {head.resource_type or 'a line without resourceType'}")
             return
         person = f"Patient/{head.id}" if head.resource_type == "Patient" else _person(head)
-        if not person:
+        if not person or not person.isprintable():
             self.reading.count("ignored", f"{head.resource_type} of no patient")
             return
         key = person.encode()
@@ -135,10 +131,13 @@ class _Dealer:
 
 
 def _person(head: _Line) -> str:
-    """Return `Patient/id`, whatever stands before it in a reference."""
+    """Return `Patient/id`, whatever stands before it in a reference; nothing where that is none to a patient."""
     said = head.subject or head.patient
-    parts = said.reference.split("/_history/")[0].split("/") if said else []
-    return f"Patient/{parts[-1].removeprefix('urn:uuid:')}" if parts and parts[-1] else ""
+    reference = said.get("reference") if isinstance(said, dict) else None
+    if not isinstance(reference, str) or "?" in reference or "#" in reference or not reference.isprintable():
+        return ""
+    *before, name = reference.split("/_history/")[0].removeprefix("urn:uuid:").split("/")
+    return f"Patient/{name}" if name and (not before or before[-1] == "Patient") else ""
 
 
 class _Patients:

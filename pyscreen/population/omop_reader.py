@@ -185,7 +185,7 @@ def _open(source: str, database: duckdb.DuckDBPyConnection, reading: Reading) ->
     if source.startswith(POSTGRES):
         found = _from_postgres(source, database)
     elif Path(source).is_dir():
-        found = {name: _scan(path) for name, path in _files(Path(source)).items()}
+        found = {name: _scan(path, database) for name, path in _files(Path(source)).items() if name in (*COLUMNS, *KNOWN_BESIDE)}
     else:
         database.execute(f"ATTACH '{quoted(Path(source))}' AS source (READ_ONLY)")
         found = {name: f"source.{table}" for name, table in _tables_of(database, "source").items()}
@@ -212,6 +212,13 @@ def _view(
     said = [f"TRY_CAST({name if name in known else 'NULL'} AS {kind}) AS {name}" for name, kind in columns.items()]
     rows = f"FROM {found}" if found else "WHERE false"
     database.execute(f"CREATE OR REPLACE VIEW {table} AS SELECT {', '.join(said)} {rows}")
+    read = [name for name in columns if name in known]
+    if read:
+        lost = ", ".join(f"count(*) FILTER ({name} IS NOT NULL AND TRY_CAST({name} AS {columns[name]}) IS NULL)" for name in read)
+        (counts,) = database.execute(f"SELECT {lost} {rows}").fetchall()
+        for name, number in zip(read, counts, strict=True):
+            if number:
+                reading.count("ignored", f"{table}.{name}: no {columns[name].lower()}", number)
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -225,11 +232,14 @@ def _files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _scan(path: Path) -> str:
+def _scan(path: Path, database: duckdb.DuckDBPyConnection) -> str:
+    """Return what to read a table from; CSV is copied first, so that no cell that cannot be read stops the reading."""
     if path.is_dir():
         return f"read_parquet('{quoted(path)}/*.parquet')"
     if path.suffix.lower() == ".csv":
-        return f"read_csv('{quoted(path)}', all_varchar = true, header = true)"
+        name = f'"copied {path.stem.lower()}"'
+        database.execute(f"CREATE TABLE {name} AS FROM read_csv('{quoted(path)}', all_varchar = true, header = true)")
+        return name
     return f"read_parquet('{quoted(path)}')"
 
 
@@ -552,9 +562,15 @@ class _Reader:
     def left_over(self) -> None:
         """Count what is of persons who have no row in `person`."""
         for table in _KEYS:
-            lost = self.rows(f"SELECT count(*) FROM {table} WHERE person_id NOT IN (SELECT person_id FROM person)")[0][0]
+            ((lost,),) = self.rows(f"SELECT count(*) FROM {table} ANTI JOIN person USING (person_id)")
             if lost:
                 self.reading.count("ignored", f"{table} of nobody in the table person", lost)
+        ((nameless, twice),) = self.rows(
+            "SELECT count(*) FILTER (person_id IS NULL), count(person_id) - count(DISTINCT person_id) FROM person"
+        )
+        for number, message in ((nameless, "a person without person_id"), (twice, "a second row of a person; one of them is read")):
+            if number:
+                self.reading.count("ignored", message, number)
 
     def routes(self) -> None:
         """Keep what each route that occurs is called."""
