@@ -100,7 +100,8 @@ def page(
 
     Raises RequestError where a library of the extra `report` is not installed.
     """
-    verdicts = list(screening.verdicts.values() if cohorts is None else cohorts)
+    asked = screening.verdicts.values() if cohorts is None else cohorts
+    verdicts = list({verdict.cohort.id: verdict for verdict in asked}.values())
     templates = _templates()
     style, script = (_asset(name) for name in ("report.css", "report.js"))
     policy = f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"

@@ -69,6 +69,8 @@ def test_the_wheel_holds_the_whole_knowledge_base(wheel: zipfile.ZipFile) -> Non
     for path in (ROOT / "kb").rglob("*"):
         if path.suffix in (".lp", ".yaml", ".json", ".md"):
             assert f"pyscreen/kb/{path.relative_to(ROOT / 'kb').as_posix()}" in names
+    for path in (*(ROOT / "pyscreen" / "templates").iterdir(), *(ROOT / "pyscreen").glob("*.json")):
+        assert path.relative_to(ROOT).as_posix() in names
     assert any(re.fullmatch(r"pyscreen/kb/trials/\w+/cases/\w+\.yaml", name) for name in names)
 
 
