@@ -173,6 +173,7 @@ class _Writer:
     def __init__(self, links: Mapping[str, str]) -> None:
         self.links = links
         self.count = 0
+        self.edges: list[str] = []
         self.lines = [
             "digraph explanation {",
             '  graph [rankdir=LR, ordering=out, ranksep=0.45, nodesep=0.1, fontname="Helvetica", bgcolor=white];',
@@ -199,9 +200,11 @@ class _Writer:
         """Write a requirement or an exclusion with all under it, as a group of its own."""
         name = f"n{self.count}"
         self.lines.append(f'  subgraph cluster_{name} {{ style="rounded,filled"; color="#f1f3f5"; margin=5; label="";')
+        self.edges.clear()
         self.entry(entry, "Excludes, if present" if excludes else "")
+        self.lines += reversed(self.edges)  # within a cluster Graphviz draws the last one first
         self.lines.append("  }")
-        self._edge("root", name, entry.effect)
+        self.lines.append(_edge("root", name, entry.effect))
 
     def entry(self, entry: Entry, title: str = "") -> str:
         name = self._next()
@@ -210,11 +213,11 @@ class _Writer:
         if entry.kind == MANY:
             return name
         for child in entry.children:
-            self._edge(name, self.entry(child), child.effect)
+            self.edges.append(_edge(name, self.entry(child), child.effect))
         if entry.more:
             more, what = self._next(), entry.children[-1].effect
             self._box(more, what, [_small(f"... and {entry.more} more like these")])
-            self._edge(name, more, what)
+            self.edges.append(_edge(name, more, what))
         return name
 
     def _next(self) -> str:
@@ -229,9 +232,10 @@ class _Writer:
         leads = f', URL="#{link}", target="_self"' if link else ""
         self.lines.append(f'  {name} [label=<{table}>, class="{what}"{leads}];')
 
-    def _edge(self, one: str, other: str, what: str) -> None:
-        style = "dotted" if what == NONE else "solid"
-        self.lines.append(f'  {one} -> {other} [color="{COLOURS[what]}", style={style}, class="{what}"];')
+
+def _edge(one: str, other: str, what: str) -> str:
+    style = "dotted" if what == NONE else "solid"
+    return f'  {one} -> {other} [color="{COLOURS[what]}", style={style}, class="{what}"];'
 
 
 def _lines(entry: Entry) -> Iterator[str]:

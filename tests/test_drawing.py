@@ -62,15 +62,18 @@ def boxes(svg: bytes) -> int:
     return svg.count(b'class="node')
 
 
-def test_the_layout_goes_from_left_to_right_in_the_order_of_the_protocol() -> None:
-    screening = screened(3)
-    found = explain.graph(screening, list(screening.verdicts)[3])
+@pytest.mark.parametrize("number", range(14))
+def test_the_layout_goes_from_left_to_right_in_the_order_of_the_protocol(number: int) -> None:
+    screening = screened(number)
+    found = explain.graph(screening, list(screening.verdicts)[number])
     parts = outline(screening, found)
     laid = pygraphviz.AGraph(string=drawing.rendered(drawing.source(screening, found, parts), "dot").decode())
     place = {node: tuple(map(float, node.attr["pos"].split(","))) for node in laid.nodes()}
     assert all(place[one][0] < place[other][0] for one, other in laid.edges())
-    tops = [place[node][1] for node in laid.successors("root")]
-    assert tops == sorted(tops, reverse=True)
+    for node in laid.nodes():
+        below = sorted(laid.successors(node), key=lambda name: int(name[1:]))  # boxes are numbered in the order of the outline
+        tops = [place[child][1] for child in below]
+        assert tops == sorted(tops, reverse=True), node
 
 
 def test_an_absent_exclusion_is_drawn_as_good_news() -> None:
