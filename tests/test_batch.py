@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,10 @@ from pyscreen.knowledge import KnowledgeBase
 from pyscreen.population.batch import Answered, Batch
 from pyscreen.population.invented import generate
 from pyscreen.population.tables import Chunk, frames_of, read_tables
+from tests import randoms
 from tests.populations import DAY, forms, worked_forms
+from tests.randoms import WORDS
+from tests.small_tables import questions, records
 
 CODES = {True: 1, False: -1, None: 0}
 
@@ -133,3 +137,25 @@ def test_a_double_stands_for_its_shortest_decimal(kb: KnowledgeBase, ending: flo
     chunk, found = answered(kb, {"patients": measurements.select("patient"), "measurements": measurements})
     assert found.aside == {}
     same_as_alone(kb, chunk, found)
+
+
+# ---- any test of the algebra -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_question_is_answered_as_alone(seed: int) -> None:
+    """Also conditions and ways of summing up that no trial asks for yet, on records of which much is open."""
+    tests = {test.id: test for test in questions(150, seed)}
+    small: Any = SimpleNamespace(vocabulary=WORDS, tests=tests)
+    (chunk,) = read_tables(frames_of(records(120, seed)))
+    found = Batch(small, randoms.DAY).answers(chunk)
+    known = 0
+    for place, name in enumerate(chunk.ids):
+        if place in found.aside:
+            continue
+        alone = answer(chunk.record(place, small), tests.values(), WORDS, randoms.DAY)
+        for test in tests.values():
+            assert found.truths[test.id][place] == CODES[alone[test.id].truth], (name, test, alone[test.id])
+            known += alone[test.id].truth is not None
+    assert known > 1000
+    assert found.one_by_one[1] < 0.3 * len(tests) * len(chunk.ids)

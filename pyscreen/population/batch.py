@@ -145,16 +145,20 @@ _Found = tuple[Truths, Ints]
 
 def _answered(matcher: Matcher, test: Test) -> _Found:
     """Answer a test for every patient, or tell who has items that the columns do not tell of."""
-    try:
-        return _SUMMARIES.get(test.summary, _of_nothing)(matcher, test)
-    except Ahead:
-        return np.zeros(matcher.patients, np.int8), np.arange(matcher.patients, dtype=np.int32)
-    except Hard:
-        pass
-    try:
-        return _of_nothing(matcher, test)
-    except Hard:
-        return _of_nothing(matcher, replace(test, selection=matcher.bare(test.selection)), test)
+    bare = replace(test, selection=matcher.bare(test.selection))
+    ways: tuple[Callable[[], _Found], ...] = (
+        lambda: _SUMMARIES.get(test.summary, _of_nothing)(matcher, test),
+        lambda: _of_nothing(matcher, test),
+        lambda: _of_nothing(matcher, bare, test),
+    )
+    for way in ways:
+        try:
+            return way()
+        except Hard:
+            continue
+        except Ahead:
+            break
+    return np.zeros(matcher.patients, np.int8), np.arange(matcher.patients, dtype=np.int32)
 
 
 def _of_nothing(matcher: Matcher, test: Test, asked: Test | None = None) -> _Found:
@@ -162,8 +166,12 @@ def _of_nothing(matcher: Matcher, test: Test, asked: Test | None = None) -> _Fou
     items = matcher.matched(test.selection)
     everything = test.selection.members or {test.selection.concept}
     silent, complete = (_said(matcher, asked or test, names) for names in (frozenset[str](), everything))
-    found = np.where(matcher.complete(test.selection), np.int8(complete), np.int8(silent))
-    return found, np.concatenate([items.hard, items.place[items.truth >= 0]])
+    closed = matcher.complete(test.selection)
+    found = np.where(closed, np.int8(complete), np.int8(silent))
+    # What a silent record says of a finding is as old as the record.
+    dated = test.selection.kind == "finding" and test.summary == "latest"
+    hard = [items.hard, items.place[items.truth >= 0], *([np.flatnonzero(closed)] if dated else [])]
+    return found, np.concatenate(hard)
 
 
 def _said(matcher: Matcher, test: Test, complete: Iterable[str]) -> int:

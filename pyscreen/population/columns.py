@@ -337,7 +337,7 @@ class Columns:
             found_all = []
             for key, code in triples.T.tolist():
                 place, which = divmod(key, len(unit_names) + 1)
-                name = names[place] if 0 <= place < len(names) and key > 0 else None
+                name = names[place] if place >= 0 else None
                 written = unit_names[which - 1] if which else None
                 found_all.append(self.codes.text(name, texts[code], written) if name and texts[code] else None)
             table = np.array([found or (0.0, 0, -2) for found in found_all], np.float64).reshape(-1, 3)[inverse.ravel()]

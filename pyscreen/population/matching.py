@@ -384,7 +384,7 @@ class Matcher:
         exact = (start.exact | ~start.known) & (end.exact | ~end.known)
         early, late = np.minimum(start.first, end.first), np.maximum(start.first, end.first)
         close = np.where(shifted(early, condition.duration) >= late, 1, -1)
-        close = np.where(start.known & end.known, close, 0).astype(np.int8)
+        close = np.where(start.known & end.known & exact, close, 0).astype(np.int8)
         truths = np.minimum(close, others.truth[other])
         found = self._either(truths, one, len(items), items.place, condition.selection)
         return found, np.concatenate([items.place[one[~exact]], _among(others.hard, items.place[so_far > -1])])
