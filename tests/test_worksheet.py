@@ -144,6 +144,15 @@ def test_the_page_answers_random_records_as_pyscreen_does(
     assert len(settled) > 0.9 * len(trial.kb.tests)
 
 
+def test_the_page_answers_the_whole_algebra_as_pyscreen_does_to_the_word(
+    invented: Callable[[str], KnowledgeBase], decide: Callable[[KnowledgeBase], Page]
+) -> None:
+    """Every summary, comparison and condition over few concepts, so that records of a few items meet most of it."""
+    screener = Screener(invented("algebra"))
+    settled = assert_decided_alike(screener, decide(screener.kb), list(written_records(screener.kb, 250, 7)), texts=True)
+    assert len(settled) > 0.97 * len(screener.kb.tests)
+
+
 DECIDE = """rows => rows.map(([truths, readings]) => {
     const said = {y: true, n: false};
     const {statuses, conflicting} = pyscreen.decide(Object.fromEntries(pyscreen.tests.map((test, i) => [test, said[truths[i]]])), readings);

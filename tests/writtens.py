@@ -35,13 +35,13 @@ class Asked:
 def worked(kb: KnowledgeBase) -> list[Written]:
     """Return the worked records of a trial, those in FHIR too, as their written form."""
     folder = kb.main.parent / "cases"
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".json") and not path.name.startswith(("cases", "clauses"))]
+    paths = [path for path in sorted(folder.glob("*")) if path.suffix in (".yaml", ".json") and not path.name.startswith(("cases", "clauses"))]
     return [dict(read_form(path, kb)[0]) for path in paths]
 
 
 def written_records(kb: KnowledgeBase, number: int, seed: int) -> Iterator[Asked]:
     """Yield so many random records."""
-    known, random = worked(kb), Random(seed)
+    known, random = worked(kb) or [{"birth_date": "1986-05-31", "sex": "female", "recorded": "2026-11-20"}], Random(seed)
     for i in range(number):
         yield _Maker(kb, random).asked(random.choice(known), random.choice(known), i)
 
@@ -70,7 +70,7 @@ class _Maker:
             rows += [row for row in other.get(section, ()) if self.happens(mixed)]
             rows = [self.changed(section, row) if self.happens(0.15) else dict(row) for row in rows]
             if self.happens(0.5):
-                rows += [self.made(section) for _ in range(self.random.choice((1, 1, 2, 4)))]
+                rows += [self.made(section) for _ in range(self.random.choice((1, 1, 2, 4) if len(one) > 3 else (2, 3, 5, 8)))]
             if rows:
                 self.random.shuffle(rows)
                 written[section] = rows
