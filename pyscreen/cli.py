@@ -227,6 +227,10 @@ def explain(
         raise RequestError(f"one question at a time: {' or '.join(asked)}")
     if asked and form not in ("text", "json", "markdown"):
         raise RequestError(f"{asked[0]} is answered in text, json or markdown, not in {form}")
+    if asked and everything:
+        raise RequestError(f"--all shows more of an explanation; it has no meaning with {asked[0]}")
+    if fact and cohort:
+        raise RequestError("--fact looks at all cohorts; leave out --cohort")
     if cohort is None and fact is None:
         raise RequestError("which cohort? name one with --cohort, by code or id ('pyscreen kb list' shows them)")
     screener, screening = _screening(exact=exact, **source)

@@ -206,8 +206,10 @@ def test_a_question_is_answered_in_text_and_json(question: tuple[str, ...], word
 
 def test_a_wrong_question_is_refused() -> None:
     assert "one question at a time" in said(*WHY, "--cohort", "1.2", "--blockers", "--missing", code=2)
-    assert "in text or json" in said(*WHY, "--cohort", "1.2", "--blockers", "--format", "svg", code=2)
+    assert "in text, json or markdown" in said(*WHY, "--cohort", "1.2", "--blockers", "--format", "svg", code=2)
     assert "which cohort?" in said(*WHY, code=2)
+    assert "leave out --cohort" in said(*WHY, "--cohort", "1.2", "--fact", "cbc-2", code=2)
+    assert "no meaning with --missing" in said(*WHY, "--cohort", "1.2", "--missing", "--all", code=2)
     assert "which cohort?" in said(*WHY, "--missing", code=2)
     assert "no cohort '9.9'" in said(*WHY, "--cohort", "1.2", "--contrast", "9.9", code=2)
 
