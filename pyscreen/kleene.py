@@ -119,6 +119,18 @@ class Graph:
             return UNKNOWN
         return UNKNOWN if truth is None else MET if truth else UNMET
 
+    def under(self, criteria: Iterable[str], readings: Mapping[str, str]) -> frozenset[str]:
+        """Return the tests that criteria lean on, as the readings are read."""
+        stack, seen = list(criteria), set[str]()
+        while stack:
+            name = stack.pop()
+            if name not in seen:
+                seen.add(name)
+                criterion = self.criteria[name]
+                stack += [member.id for member in criterion.members if _counts(criterion, member, readings)]
+                stack += self.doubts.get(name, ())
+        return frozenset(name for name in seen if self.criteria[name].kind == "test")
+
     def reach(self, truths: Mapping[str, Truth], movable: Collection[tuple[str, bool]], readings: Mapping[str, str]) -> Reach:
         """Return what may become of each criterion where tests can come to the answers in `movable`, and keep theirs otherwise.
 

@@ -73,9 +73,17 @@ def _plan(page: Page, screening: Screening, plan: Plan, number: int, of: int) ->
     else:
         when = "" if plan.day == screening.day else f", no earlier than {plan.day}"
         page.line(f"  {f'Plan {number} of {of}' if of > 1 else 'Plan'}: {_summary(plan)}{when}")
+    changes = [step for step in plan.steps if plan.waits and step.remedy == "manage"]
+    _steps(page, plan, changes)
     for wait in plan.waits:
         page.item("    - ", f"Wait until {wait.day}: {short(wait.label)}{_cited(wait.clauses)}")
-    for step in plan.steps:
+    _steps(page, plan, [step for step in plan.steps if step not in changes])
+    if plan.lapse is not None:
+        page.item("    ", f"Holds until the day before {plan.lapse.day}, then lapses by: {_several(plan.lapse.causes)}", extra=2)
+
+
+def _steps(page: Page, plan: Plan, steps: Iterable[Step]) -> None:
+    for step in steps:
         first = f", after: {', '.join(_names(plan, step))}" if step.after else ""
         who = f", {step.who}" if step.who else ""
         page.item("    - ", f"{step.label} ({LEVELS[step.level]}{who}){first}")
@@ -83,8 +91,6 @@ def _plan(page: Page, screening: Screening, plan: Plan, number: int, of: int) ->
         for target in step.targets:
             needed = dict.fromkeys(clause for test in target.tests for clause in clauses[test])
             page.item("        ", f"{short(target.label)}: {target.value}{_cited(tuple(needed))}", extra=2)
-    if plan.lapse is not None:
-        page.item("    ", f"Holds until the day before {plan.lapse.day}, then lapses by: {_several(plan.lapse.causes)}", extra=2)
 
 
 def _several(causes: tuple[str, ...]) -> str:

@@ -77,12 +77,13 @@ class Ahead:
     def _candidates(self, test: Test) -> Iterator[date]:
         selections = list(_selections(test.selection))
         durations = set(_durations(test, selections, self.vocabulary))
+        two_steps = any(_from_elsewhere(selection) for selection in selections)
         for base in self._bases(selections):
             yield from _around(base, _NOTHING)
             for duration in durations:
                 for reached in _around(base, duration):
                     yield reached
-                    if len(selections) > 1 or test.selection.condition("as_of"):
+                    if two_steps:
                         yield from (day for other in durations for day in _around(reached, other))
 
     def _bases(self, selections: Iterable[Selection]) -> set[date]:
@@ -91,6 +92,12 @@ class Ahead:
         whens = [self.record.birth, *(when for s in selections for item in patient.items(s) for when in _whens(item))]
         found = {day for when in whens if when for day in (when.earliest, when.latest)}
         return found | set(self._later) | ({self.record.recorded} if self.record.recorded else set())
+
+
+def _from_elsewhere(selection: Selection) -> bool:
+    """Tell whether a time is counted from a day that itself lies a time away from an item or from the screening date."""
+    anchored = (condition.selection for condition in selection.conditions if condition.name in ("within", "inside"))
+    return selection.condition("as_of") is not None or any(anchored)
 
 
 def _around(day: date, duration: Duration) -> list[date]:

@@ -154,6 +154,7 @@ class _Outlook:
 
     screening: Screening
     ahead: Ahead
+    asked: frozenset[str]
     states: dict[date, _State] = field(default_factory=dict)
 
 
@@ -269,7 +270,10 @@ class Planner:
     def _outlook(self, screening: Screening) -> _Outlook:
         """Return what is worked out once for all cohorts of a screening."""
         if self._looking is None or self._looking.screening is not screening:
-            self._looking = _Outlook(screening, Ahead(screening.record, screening.answers, self.kb.vocabulary))
+            ahead = Ahead(screening.record, screening.answers, self.kb.vocabulary)
+            needs = (*(need for cohort in self.kb.cohorts.values() for need in cohort.needs), *self.kb.exclusions)
+            asked = self._graph.under((need.criterion for need in needs), screening.readings)
+            self._looking = _Outlook(screening, ahead, asked)
         return self._looking
 
     def _ahead(self, screening: Screening) -> Ahead:
@@ -357,15 +361,16 @@ class Planner:
     def _unneeded(self, screening: Screening, cohort: Cohort, day: date) -> list[int]:
         """Return the literals that leave alone what only settled criteria lean on, and ask nothing again to hear otherwise."""
         state = self._state(screening, day)
-        needed = self._unsettled(cohort, state.statuses)
+        needed = self._unsettled(screening, cohort, state.statuses)
         otherwise = {(test, "no" if way else "yes") for test, way in state.expired.items()}
         return [-lit for (test, way), lit in self._change.items() if test not in needed or (test, way) in otherwise]
 
-    def _unsettled(self, cohort: Cohort, statuses: Mapping[str, str]) -> set[str]:
-        """Return the tests under what is not in order."""
+    def _unsettled(self, screening: Screening, cohort: Cohort, statuses: Mapping[str, str]) -> frozenset[str]:
+        """Return the tests under what is not in order, as the readings are read."""
         wrong = [n for n in cohort.needs if statuses[n.criterion] != MET]
         wrong += [n for n in self.kb.exclusions if statuses[n.criterion] != UNMET]
-        return set().union(*(self._leaves[need.criterion] for need in wrong))
+        leaves = frozenset[str]().union(*(self._leaves[need.criterion] for need in wrong))
+        return leaves & self._outlook(screening).asked
 
     def _plan(
         self,
@@ -454,7 +459,7 @@ class Planner:
     def _contrary(self, screening: Screening, cohort: Cohort) -> list[str]:
         """Return the known answers under what is not in order that time may turn."""
         ahead, tests = self._ahead(screening), self.kb.tests
-        leaves = sorted(self._unsettled(cohort, screening.statuses))
+        leaves = sorted(self._unsettled(screening, cohort, screening.statuses))
         return [n for n in leaves if screening.answers[n].truth is not None and ahead.may_turn(tests[n])]
 
     def _all_leaves(self, cohort: Cohort) -> set[str]:
