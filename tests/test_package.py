@@ -80,6 +80,12 @@ def test_the_wheel_holds_every_module_and_the_marker_for_types(wheel: zipfile.Zi
     assert "pyscreen/py.typed" in names
 
 
+def test_the_wheel_holds_the_worksheet_and_the_licence_of_what_is_not_ours(wheel: zipfile.ZipFile) -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in (PACKAGE / "web").rglob("*") if path.is_file()}
+    assert "pyscreen/web/vendor/js-yaml.LICENSE" in files
+    assert files <= set(wheel.namelist())
+
+
 def test_the_wheel_holds_licence_and_notice_and_no_tests(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     assert [name for name in names if re.search(r"dist-info/(licenses/)?LICENSE$", name)]
