@@ -289,7 +289,7 @@ def criteria(options: argparse.Namespace) -> Figures:
     from pyscreen.population.tables import read_tables
 
     kb = load()
-    chunk = read_tables(options.source, 4_096).chunk(0)
+    chunk = read_tables(options.source, 2_048).chunk(0)
     found = []
     for number in (1, len(kb.cohorts) // 2, len(kb.cohorts)):
         roots = [need.criterion for one in list(kb.cohorts.values())[:number] for need in one.needs]
