@@ -537,30 +537,49 @@ def _daily_dose(matcher: Matcher, test: Test) -> _Found:
     if test.selection.conditions:
         raise Hard
     found, _ = _of_nothing(matcher, test)
-    entries, unit = matcher.courses.entries, test.comparison.thresholds[0].unit
-    rows = matcher.courses.at(test.selection)
+    courses, unit = matcher.courses, test.comparison.thresholds[0].unit
+    entries, rows = courses.entries, courses.at(test.selection)
     end = entries.end.at(rows)
-    over = ~entries.ongoing[rows] & end.known & (end.last < matcher.day)
-    on = entries.ongoing[rows] | (end.known & (end.first >= matcher.day))
-    least: dict[int, Fraction] = {}
-    most: dict[int, Fraction | None] = {}
-    hard = set()
-    for row, now in zip(rows[~over].tolist(), on[~over].tolist(), strict=True):
-        place, code = int(entries.place[row]), int(entries.dose[row])
-        dose = matcher.courses.amount(test.selection, int(entries.drug[row]), code) if code >= 0 else None
+    taken = entries.ongoing[rows] | ~end.known | (end.last >= matcher.day)
+    now = (entries.ongoing[rows] | (end.known & (end.first >= matcher.day)))[taken]
+    rows = rows[taken]
+    place, complete = entries.place[rows], matcher.complete(test.selection)
+
+    def amount(row: int) -> Dose | None:
+        code = int(entries.dose[row])
+        return courses.amount(test.selection, int(entries.drug[row]), code) if code >= 0 else None
+
+    def truth(low: Fraction, high: Fraction | None, whole: bool) -> int:
+        return _truth(meets(Interval(low, high if whole else None), test.comparison))
+
+    # One entry in the unit asked for: the same for all who take the same.
+    alone = np.bincount(place, minlength=matcher.patients)[place] == 1
+    keys = np.stack([entries.drug[rows], entries.dose[rows], now.astype(np.int32), complete[place].astype(np.int32)])
+    kinds, first, which = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    table, plain = np.zeros(kinds.shape[1], np.int8), np.ones(kinds.shape[1], np.bool_)
+    for number, row in enumerate(rows[first].tolist()):
+        dose = amount(row)
+        plain[number] = dose is None or dose.unit == unit
+        most = dose.amount if dose is not None else None
+        table[number] = truth(most if most and kinds[2, number] else Fraction(0), most, bool(kinds[3, number]))
+    which = which.ravel()
+    settled = alone & plain[which]
+    found[place[settled]] = table[which[settled]]
+
+    hard: set[int] = set()
+    totals: dict[int, tuple[Fraction, Fraction | None]] = {}
+    for row, who, certain in zip(rows[~settled].tolist(), place[~settled].tolist(), now[~settled].tolist(), strict=True):
+        dose = amount(row)
         if dose is not None and dose.unit != unit:
             try:
-                dose = matcher.courses.weighed(row, dose, unit)
+                dose = courses.weighed(row, dose, unit)
             except Hard:
-                hard.add(place)
-        amount = dose.amount if dose is not None else None
-        least[place] = least.get(place, Fraction(0)) + (amount if now and amount else 0)
-        so_far = most.get(place, Fraction(0))
-        most[place] = None if so_far is None or amount is None else so_far + amount
-    complete = matcher.complete(test.selection)
-    for place, low in least.items():
-        high = most[place] if complete[place] else None
-        found[place] = _truth(meets(Interval(low, high), test.comparison))
+                hard.add(who)
+        low, high = totals.get(who, (Fraction(0), Fraction(0)))
+        low += dose.amount if dose is not None and certain else 0
+        totals[who] = low, None if high is None or dose is None else high + dose.amount
+    for who, (low, high) in totals.items():
+        found[who] = truth(low, high, bool(complete[who]))
     return found, np.array(sorted(hard), np.int32)
 
 
