@@ -18,6 +18,8 @@ from .resources import Coding, Concept, Ratio, ReferenceRange, Result
 from .vocabulary import KINDS, Vocabulary
 
 _Meaning = TypeVar("_Meaning", str, bool)
+MOST_KNOWN = 10_000
+"""How many concepts are remembered with what they stand for."""
 
 OWN_SYSTEM = "urn:pyscreen:"
 SYSTEMS = {
@@ -130,6 +132,7 @@ class Codebook:
         self.vocabulary = vocabulary
         self.exact: dict[tuple[str, str], Sense] = {}
         self.kinds_of: dict[tuple[str, str], Sense] = {}
+        self._known: dict[tuple[Coding, ...], list[Sense]] = {}
         for (system, code), (kind, concept) in vocabulary.codes.items():
             method = vocabulary.code_methods.get((system, code))
             table = self.kinds_of if code.endswith("*") else self.exact
@@ -137,6 +140,13 @@ class Codebook:
 
     def senses(self, concept: Concept) -> list[Sense]:
         """Return what the codings stand for, in order, the most specific first; not what a narrower one says already."""
+        if concept.coding not in self._known:
+            if len(self._known) > MOST_KNOWN:
+                self._known.clear()
+            self._known[concept.coding] = self._senses(concept)
+        return list(self._known[concept.coding])
+
+    def _senses(self, concept: Concept) -> list[Sense]:
         found: dict[tuple[str, str], Sense] = {}
         for coding in concept.coding:
             for sense in self._of(coding):
