@@ -263,6 +263,12 @@ def test_the_command_tells_what_each_criterion_costs(source: Path, tmp_path: Pat
     assert line.split()[-4:] == [str(step[name]) for name in ("failing", "alone", "open", "left")]
 
 
+def test_a_database_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.duckdb").write_text("junk")
+    code, _, errors = pyscreen("cohort", tmp_path / "none.duckdb", "-o", tmp_path / "v.parquet")
+    assert (code, "none.duckdb: cannot be read" in errors) == (4, True)
+
+
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [

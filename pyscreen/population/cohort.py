@@ -146,7 +146,7 @@ class Run:
         problems = [problem for place, error in answered.aside.items() for problem in self._problems(chunk.ids[place], error)]
         problems += [(patient, Problem(words, table)) for patient, table, words in chunk.strays]
         part = Part(chunk.number, many, len(answered.aside), verified, answered.one_by_one,
-                    tuple(f"{patient}: {problem}" for patient, problem in problems))  # fmt: skip
+                    tuple(f"{patient}: {problem}" if patient else str(problem) for patient, problem in problems))  # fmt: skip
         name = f"{chunk.number:06}"
         self._keep(f"{name}.verdicts.parquet", _by_patient([_frame(chunk, one, aside) for one in found]))
         self._keep(f"{name}.statuses.parquet", _planes(chunk.number, statuses))

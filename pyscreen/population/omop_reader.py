@@ -147,8 +147,11 @@ def is_omop(source: str) -> bool:
         return "person" in _files(path)
     if path.suffix != ".duckdb" or not path.is_file():
         return False
-    with duckdb.connect(source, read_only=True) as database:
-        return "person" in _tables_of(database)
+    try:
+        with duckdb.connect(source, read_only=True) as database:
+            return "person" in _tables_of(database)
+    except duckdb.Error:
+        return False
 
 
 def read_omop(source: str, folder: Path, kb: KnowledgeBase, reading: Reading) -> int:
