@@ -304,7 +304,7 @@ class Patient:
                 responses = self.vocabulary.outcomes[condition.word]
                 return None if item.response is None else item.response in responses
             case "for":
-                return _given_for(item, condition.word)
+                return self._given_for(item, condition.word)
             case "method":
                 return None if item.method is None else item.method == condition.word
             case "value":
@@ -430,6 +430,14 @@ class Patient:
         span = self.span(item)
         assert comparison is not None
         return None if span is None else spans(*span, comparison)
+
+    def _given_for(self, item: Item, reason: str) -> Truth:
+        """Tell whether a course was given for a reason or a kind of it; one given for something wider may have been."""
+        wanted = self.vocabulary.members(reason)
+        if wanted.intersection(item.reasons):
+            return True
+        possible = {kind for told in (*item.reasons, *item.other_reasons) for kind in self.vocabulary.members(told)}
+        return None if not item.reasons or wanted & possible else False
 
     def _with(self, item: Item, condition: Condition) -> Truth:
         assert condition.selection is not None
@@ -685,12 +693,6 @@ def _start(item: Item) -> When:
 
 def _same(parts: Iterable[Therapy]) -> set[int]:
     return set(map(id, parts))
-
-
-def _given_for(item: Item, reason: str) -> Truth:
-    if reason in item.reasons:
-        return True
-    return None if not item.reasons or reason in item.other_reasons else False
 
 
 _OPEN_OF_ITSELF = {"therapy": "the dose or route is not known exactly"}

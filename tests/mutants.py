@@ -375,8 +375,9 @@ SURVIVORS: Mapping[str, str] = {
     **{f"{age}(bvas_after({after},equals)): at_most": "no BVAS is below 0"
        for age in ("any_age", "recent") for after in ("after_cyclophosphamide", "after_rituximab")},
     **{
-        f'cyclophosphamide_course(with({dose},at_least("6 mo")),at_least("6 mo")): {what}': "6 months together are 6 months"
-        for dose in ("high_dose_or_more", "high_dose_exactly", "high_dose_exceeded")
+        f'cyclophosphamide_course(with({dose},at_least("6 mo")),at_least("6 mo"),{lupus}): {what}': "6 months together are 6 months"
+        for dose in ("high_dose_or_more", "high_dose_rounded", "high_dose_exactly", "high_dose_exceeded")
+        for lupus in ("yes", "no")
         for what in ("no lasting", "lasting 6 mo less")
     },
     **{

@@ -35,7 +35,7 @@ WORDS = Vocabulary(
         "ldh": Quantity("ldh", "LDH", Scale("enzyme", "U/L")),
         "weight": Quantity("weight", "Weight", KILOS),
     },
-    findings={"rash": "Rash", "ache": "Ache"},
+    findings={"rash": "Rash", "ache": "Ache", "skin": "A disease of the skin"},
     events={"relapse": "Relapse", "depletion": "Depletion"},
     procedures={"transplant": "Transplant"},
     judgements={"fit": "Fit"},
@@ -54,6 +54,7 @@ WORDS = Vocabulary(
     local_routes=frozenset(("topical",)),
     systemic=frozenset(("steroid",)),
     parents={
+        "rash": frozenset(["skin"]),
         "prednisone": frozenset(["steroid"]),
         "dexamethasone": frozenset(["steroid"]),
         "azathioprine": frozenset(["purine"]),

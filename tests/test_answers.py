@@ -232,7 +232,7 @@ class Known:
     def _is_for(self, thing: Thing, condition: Condition, _kind: str) -> bool:
         if not thing.reasons:
             raise Unsaid
-        return condition.word in thing.reasons
+        return not WORDS.members(condition.word).isdisjoint(thing.reasons)
 
     def _is_method(self, thing: Thing, condition: Condition, _kind: str) -> bool:
         return thing.method == condition.word
@@ -536,7 +536,7 @@ def _related() -> st.SearchStrategy[str]:
 _CONDITIONS: dict[str, st.SearchStrategy[str]] = {
     "measurement": _within() | _related() | _VALUE.map(lambda v: f"value({v})") | st.just("method(elisa)"),
     "finding": _within() | _related() | st.just("ongoing"),
-    "therapy": _within() | _related() | st.just("ongoing") | _LENGTH.map(lambda v: f"lasting({v})") | _DOSE.map(lambda v: f"dose({v})") | st.sampled_from(("route(oral)", "outcome(failed)", "outcome(responded)", "for(rash)")),
+    "therapy": _within() | _related() | st.just("ongoing") | _LENGTH.map(lambda v: f"lasting({v})") | _DOSE.map(lambda v: f"dose({v})") | st.sampled_from(("route(oral)", "outcome(failed)", "outcome(responded)", "for(rash)", "for(skin)")),
     "event": _within() | _related(),
     "procedure": _within() | _related(),
     "judgement": _within(),
@@ -936,6 +936,10 @@ COURSES = [
     ("the response of a course is the last one", [course("prednisone", ago(90), ago(50), response="partial"), course("prednisone", ago(49), ago(7), response="none")], True, ("therapy(steroid)", "some", "present", "outcome(responded)"), NO),
     ("given for", [course("prednisone", **{"for": "rash"})], True, ("therapy(steroid)", "some", "present", "for(rash)"), YES),
     ("for something else", [course("prednisone", **{"for": "ache"})], True, ("therapy(steroid)", "some", "present", "for(rash)"), NO),
+    ("for a kind of it", [course("prednisone", **{"for": "rash"})], True, ("therapy(steroid)", "some", "present", "for(skin)"), YES),
+    ("for no kind of it", [course("prednisone", **{"for": "ache"})], True, ("therapy(steroid)", "some", "present", "for(skin)"), NO),
+    ("for something wider", [course("prednisone", **{"for": "skin"})], True, ("therapy(steroid)", "some", "present", "for(rash)"), OPEN),
+    ("for something wider, beside something else", [course("prednisone", **{"for": ["skin", "ache"]})], True, ("therapy(steroid)", "some", "present", "for(rash)"), OPEN),
     ("for what is not recorded", [course("prednisone")], True, ("therapy(steroid)", "some", "present", "for(rash)"), OPEN),
     ("one long course, another that failed: no one course did both", [course("azathioprine", ago(200), ago(7)), course("methotrexate", ago(30), ago(7), response="none"), ], True, ("therapy(suppressant)", "some", "present", TWELVE_WEEKS, "outcome(failed)"), OPEN),
     ("one long course that responded, another that failed", [course("azathioprine", ago(200), ago(7), response="partial"), course("methotrexate", ago(30), ago(7), response="none")], True, ("therapy(suppressant)", "some", "present", TWELVE_WEEKS, "outcome(failed)"), NO),

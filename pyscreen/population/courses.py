@@ -65,7 +65,7 @@ class Courses:
         self.vocabulary = matcher.vocabulary
         self.drugs = list(self.vocabulary.labels("therapy"))
         self.entries = self._entries()
-        self._reasons: dict[str, Flags] = {}
+        self._reasons: dict[frozenset[str], Flags] = {}
         self._items: dict[tuple[frozenset[str], str, tuple[str, ...]], tuple[Items, Rows]] = {}
         self._amounts: dict[tuple[str, int, int], Dose | None] = {}
         self._fitting: dict[tuple[str, Comparison], tuple[Truths, Flags]] = {}
@@ -227,15 +227,15 @@ class Courses:
         following = entries.response[later[entries.first.first[later] == entries.first.first[later].min()]]
         return int(following[0]) if (following == following[0]).all() else -1
 
-    def given_for(self, reason: str) -> Flags:
-        """Tell of each chain of entries whether it was given for a reason; for any, where that is left empty."""
-        if reason not in self._reasons:
+    def given_for(self, reasons: frozenset[str]) -> Flags:
+        """Tell of each chain of entries whether it was given for one of some reasons; for any, where there is none of them."""
+        if reasons not in self._reasons:
             sets = self.matcher.columns.reason_sets
-            of_set = np.array([bool(words) if not reason else reason in words for words in sets], np.bool_)
+            of_set = np.array([bool(reasons.intersection(words)) if reasons else bool(words) for words in sets], np.bool_)
             found = np.zeros(int(self.entries.chain.max(initial=-1)) + 1, np.bool_)
             found[self.entries.chain[of_set[self.entries.reasons]]] = True
-            self._reasons[reason] = found
-        return self._reasons[reason]
+            self._reasons[reasons] = found
+        return self._reasons[reasons]
 
     @cached_property
     def _unsaid(self) -> Flags:

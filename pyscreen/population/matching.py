@@ -268,9 +268,11 @@ class Matcher:
                 meets = np.where([*good, False], 1, -1)[items["response"]]
                 return np.where(items["response"] < 0, 0, meets).astype(np.int8), nobody
             case "for":
-                chain = items["chain"]
-                found = np.where(self.courses.given_for("")[chain], -1, 0)
-                return np.where(self.courses.given_for(condition.word)[chain], 1, found).astype(np.int8), nobody
+                chain, kinds = items["chain"], self.vocabulary.members(condition.word)
+                wider = frozenset(name for kind in kinds for name in self.vocabulary.ancestors(kind))
+                something, perhaps = self.courses.given_for(frozenset())[chain], self.courses.given_for(wider)[chain]
+                found = np.where(something & ~perhaps, -1, 0)
+                return np.where(self.courses.given_for(kinds)[chain], 1, found).astype(np.int8), nobody
             case "with" if condition.selection:
                 return self._with(items, condition, so_far)
             case "age" if comparison:

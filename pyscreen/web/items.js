@@ -269,7 +269,7 @@ export class Patient {
       case "outcome":
         return one.response === null ? null : this.kb.vocabulary.outcomes[condition.word].includes(one.response);
       case "for":
-        return givenFor(one, condition.word);
+        return this.givenFor(one, condition.word);
       case "method":
         return one.method === null ? null : one.method === condition.word;
       case "value":
@@ -386,6 +386,13 @@ export class Patient {
   lasts(one, comparison) {
     const span = this.span(one);
     return span === null ? null : spans(...span, comparison);
+  }
+
+  givenFor(one, reason) {
+    const wanted = membersOf(this.kb, reason);
+    if (one.reasons.some((told) => wanted.has(told))) return true;
+    const possible = [...one.reasons, ...one.otherReasons].flatMap((told) => [...membersOf(this.kb, told)]);
+    return !one.reasons.length || possible.some((kind) => wanted.has(kind)) ? null : false;
   }
 
   isWith(one, condition) {
@@ -594,11 +601,6 @@ function nearest(day, target) {
 }
 
 const beginning = (one) => one.start ?? when(LONG_AGO, FAR_AHEAD);
-
-function givenFor(one, reason) {
-  if (one.reasons.includes(reason)) return true;
-  return !one.reasons.length || one.otherReasons.includes(reason) ? null : false;
-}
 
 const OPEN_OF_ITSELF = { therapy: "the dose or route is not known exactly" };
 
