@@ -196,6 +196,15 @@ def _not_counted(matched: Iterable[tuple[Item, Truth, tuple[str, ...]]]) -> tupl
     return tuple(Evidence(item.text, _shown_when(item), item.id, "; ".join(missed)) for item, _, missed in matched)
 
 
+def _instead(patient: Patient, test: Test, items: list[Item]) -> tuple[Evidence, ...]:
+    """Return what an open answer rests on; where no item counts, the latest of those that do not, each with why."""
+    if items:
+        return _evidence(items)
+    matched = patient.matched(test.selection)
+    last = _candidates([item for item, _, _ in matched])
+    return _not_counted(row for row in matched if row[0] in last)
+
+
 def _missing(patient: Patient, test: Test, matched: list[tuple[Item, Truth, tuple[str, ...]]]) -> str:
     if not matched:
         return "not recorded"
@@ -211,7 +220,7 @@ def _latest(patient: Patient, test: Test) -> Answer:
     if not certain and not maybe and _silently_denied(patient, test):
         return Answer(test.id, False)
     if not certain:
-        return Answer(test.id, None, _evidence(maybe), open_why)
+        return Answer(test.id, None, _instead(patient, test, maybe), open_why)
     states = [state for item in certain for state in _states(patient, item, test)]
     if not states:
         return Answer(test.id, None, _evidence(certain), "one kind of it has ended, which says nothing of the others")
@@ -223,7 +232,7 @@ def _latest(patient: Patient, test: Test) -> Answer:
         return Answer(test.id, None, _evidence(candidates), _stale(candidates, newest))
     _refuse_clash(candidates, test)
     truth = _agreed(_truths(patient, test, candidates, certain=not set(others) & set(candidates)))
-    why = "" if truth is not None else open_why or _unsettled(test, candidates)
+    why = "" if truth is not None else open_why or _unsettled(patient, test, candidates)
     return Answer(test.id, truth, _evidence(candidates), why)
 
 
@@ -355,7 +364,13 @@ def _truths(patient: Patient, test: Test, items: list[Item], certain: bool = Tru
     return [patient.value_meets(item, test.comparison) for item in items]
 
 
-def _unsettled(test: Test, items: list[Item]) -> str:
+def _unsettled(patient: Patient, test: Test, items: list[Item]) -> str:
+    """Say why recorded values leave a test open."""
+    nothing_known = [item for item in items if item.value and item.value.low is None and item.value.high is None]
+    if nothing_known and test.selection.concept in patient.vocabulary.derived:
+        if any(item.method is None for item in nothing_known):
+            return "by which equation (method) it was reported is not recorded: it may be another value than the one asked for"
+        return "it cannot be computed from what is recorded"
     if any(t.limit for t in test.comparison.thresholds) and any(i.low is None and i.high is None for i in items):
         return "the laboratory's own limit is not recorded with the value"
     return (
@@ -386,14 +401,14 @@ def _extremal(patient: Patient, test: Test) -> Answer:
     """Earliest, lowest or highest of the recorded values."""
     items, maybe, why = _usable(patient, test)
     if not items or maybe:
-        return Answer(test.id, None, _evidence([*items, *maybe]), why)
+        return Answer(test.id, None, _instead(patient, test, [*items, *maybe]), why)
     if test.summary == "earliest":
         items = _first(items)
         _refuse_clash(items, test)
         truth = _agreed(_truths(patient, test, items))
     else:
         truth = _extreme_meets(patient, test, items, test.summary)
-    return Answer(test.id, truth, _evidence(items), "" if truth is not None else _unsettled(test, items))
+    return Answer(test.id, truth, _evidence(items), "" if truth is not None else _unsettled(patient, test, items))
 
 
 def _first(items: list[Item]) -> list[Item]:
@@ -449,7 +464,7 @@ def _each_of_latest(patient: Patient, test: Test) -> Answer:
     """Each of the latest N values, on different days."""
     items, maybe, why = _usable(patient, test)
     if not items or maybe:
-        return Answer(test.id, None, _evidence([*items, *maybe]), why)
+        return Answer(test.id, None, _instead(patient, test, [*items, *maybe]), why)
     ordered = _by_day(items, test)
     if ordered is None:
         return Answer(test.id, None, _evidence(items), "a value without its day: the order of the values is not known")
@@ -461,7 +476,7 @@ def _each_of_latest(patient: Patient, test: Test) -> Answer:
     truth = both(_day_meets(patient, test, day) for day in latest)
     if truth and len(latest) < number:
         return Answer(test.id, None, _evidence(_flat(latest)), f"only {len(latest)} of {number} values recorded")
-    return Answer(test.id, truth, _evidence(_flat(latest)), "" if truth is not None else _unsettled(test, _flat(latest)))
+    return Answer(test.id, truth, _evidence(_flat(latest)), "" if truth is not None else _unsettled(patient, test, _flat(latest)))
 
 
 def _consecutive(patient: Patient, test: Test) -> Answer:
@@ -666,7 +681,7 @@ def _time_since(patient: Patient, test: Test) -> Answer:
     items, maybe, why = _usable(patient, test)
     items = [item for item in items if item.present]
     if not items or maybe:
-        return Answer(test.id, None, _evidence([*items, *maybe]), why or "not recorded")
+        return Answer(test.id, None, _instead(patient, test, [*items, *maybe]), why or "not recorded")
     if any(item.start is None for item in items):
         return Answer(test.id, None, _evidence(items), "its date is not recorded")
     dated = _first(items) if test.selection.kind == "finding" else _candidates(items)
@@ -681,7 +696,7 @@ def _time_between(patient: Patient, test: Test) -> Answer:
     if len(items) < 2 and not maybe and patient.complete(test.selection) and test.comparison.op in ("at_least", "above"):
         return Answer(test.id, False, _evidence(items))
     if len(items) < 2 or maybe:
-        return Answer(test.id, None, _evidence([*items, *maybe]), why or "fewer than two are recorded")
+        return Answer(test.id, None, _instead(patient, test, [*items, *maybe]), why or "fewer than two are recorded")
     if any(item.start is None for item in items):
         return Answer(test.id, None, _evidence(items), "a date is not recorded")
     truth = _agreed(
@@ -702,7 +717,7 @@ def _change(patient: Patient, test: Test) -> Answer:
     """How far the latest value lies from the earliest one, the one before, or the most extreme one before."""
     items, maybe, why = _usable(patient, test)
     if not items or maybe:
-        return Answer(test.id, None, _evidence([*items, *maybe]), why)
+        return Answer(test.id, None, _instead(patient, test, [*items, *maybe]), why)
     ordered = _by_day(items, test)
     if ordered is None:
         return Answer(test.id, None, _evidence(items), "a value without its day: the order of the values is not known")
@@ -717,7 +732,7 @@ def _change(patient: Patient, test: Test) -> Answer:
     amount = _difference(then, now, falling, test.summary.startswith("relative")) if now and then else None
     truth = None if amount is None else meets(amount, test.comparison)
     used = [*before, *ordered[0]]
-    return Answer(test.id, truth, _evidence(used), "" if truth is not None else _unsettled(test, ordered[0]))
+    return Answer(test.id, truth, _evidence(used), "" if truth is not None else _unsettled(patient, test, ordered[0]))
 
 
 def _baseline(earlier: list[list[Item]], argument: str, falling: bool) -> list[Item]:

@@ -280,7 +280,7 @@ class Patient:
             truth = self._meets(item, condition)
             truths.append(truth)
             if truth is None:
-                doubts.append(_doubt(condition))
+                doubts.append(self._doubt(item, condition))
             elif not truth:
                 missed.append(self._miss(condition))
         verdict = both(truths)
@@ -313,6 +313,8 @@ class Patient:
                 return self._with(item, condition)
             case "after":
                 return self._after(item, condition)
+            case "since":
+                return self._since(item, condition)
             case "near":
                 return self._near(item, condition)
             case "age":
@@ -330,10 +332,32 @@ class Patient:
                 return f"not given for: {label}"
             case "method":
                 return f"not by the method {self.vocabulary.methods[condition.word]}"
-            case "with" | "after" | "near":
+            case "with" | "after" | "since" | "near":
                 assert condition.selection is not None
                 return f"not {condition.name}: {condition.selection.label}"
         return _MISSES[condition.name] + (f" ({_in_words(condition.comparison)})" if condition.comparison else "")
+
+    def _doubt(self, item: Item, condition: Condition) -> str:
+        """Say in a few words what is not known of an item that may meet a condition."""
+        match condition.name:
+            case "within" | "inside" | "ahead" | "ago":
+                return self._doubt_of_time(item, condition)
+            case "with" | "after" | "since" | "near":
+                assert condition.selection is not None
+                return f"'{condition.name} {condition.selection.label}' is not settled by the record"
+            case "for" if item.reasons:
+                return "what it was given for is not recorded closely enough"
+        return _DOUBTS[condition.name]
+
+    def _doubt_of_time(self, item: Item, condition: Condition) -> str:
+        if item.start is None and item.stated is None:
+            return "its date is not recorded"
+        said = item.stated or item.start
+        if condition.name == "within" and item.present and item.kind in ("finding", "therapy") and said is not None:
+            since = self.window(condition, item).start
+            if since is not None and said.latest < since.earliest:
+                return f"said of {said}, before the time asked for (from {since} on): whether it was still so is not recorded"
+        return "its date is not known well enough"
 
     def window(self, condition: Condition, item: Item | None = None) -> Span:
         """Return the look-back window, first and last day inside; what is counted in half-lives goes by the item's own drug."""
@@ -469,6 +493,17 @@ class Patient:
             truths.append(both([truth, other.present, compare(_start(item), "after", _start(other))]))
         found = either(truths)
         return None if found is False and not self.complete(condition.selection) else found
+
+    def _since(self, item: Item, condition: Condition) -> Truth:
+        """Tell whether an item came after the latest other one on record, so after every one of them."""
+        assert condition.selection is not None
+        others = [(other, truth) for other, truth, _ in self.matched(condition.selection) if other.present and truth is not False]
+        later = [(truth, compare(_start(item), "after", _start(other))) for other, truth in others]
+        after_one = either(both(pair) for pair in later)
+        if after_one is False and not any(truth for _, truth in others):
+            return False if self.complete(condition.selection) else None
+        # Whether an item came too early for one that may not count is open.
+        return both([after_one, *(after if truth else after or None for truth, after in later)])
 
     def _near(self, item: Item, condition: Condition) -> Truth:
         assert condition.selection is not None
@@ -711,21 +746,15 @@ _MISSES = {
 }
 
 
-def _doubt(condition: Condition) -> str:
-    words = {
-        **dict.fromkeys(("within", "inside", "ahead", "ago"), "its date is not known well enough"),
-        "ongoing": "whether it still goes on is not recorded",
-        "lasting": "how long it lasted is not known well enough",
-        "outcome": "the response is not recorded",
-        "for": "what it was given for is not recorded",
-        "method": "the method is not recorded",
-        "value": "the value does not settle it",
-        "age": "the age at the time is not known well enough",
-    }
-    if condition.name in ("with", "after", "near"):
-        assert condition.selection is not None
-        return f"'{condition.name} {condition.selection.label}' is not settled by the record"
-    return words[condition.name]
+_DOUBTS = {
+    "ongoing": "whether it still goes on is not recorded",
+    "lasting": "how long it lasted is not known well enough",
+    "outcome": "the response is not recorded",
+    "for": "what it was given for is not recorded",
+    "method": "the method is not recorded",
+    "value": "the value does not settle it",
+    "age": "the age at the time is not known well enough",
+}
 
 
 def shown(value: Interval) -> str:

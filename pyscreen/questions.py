@@ -162,6 +162,7 @@ _CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "for": ("therapy",),
     "with": ("therapy", "event", "finding", "measurement", "procedure"),
     "after": ("therapy", "event", "finding", "measurement", "procedure"),
+    "since": ("therapy", "event", "finding", "measurement", "procedure"),
     "near": ("therapy", "event", "finding", "measurement", "procedure"),
     "age": ("therapy", "event", "finding", "measurement", "procedure"),
     "method": ("measurement", "finding"),
@@ -460,6 +461,9 @@ class Questions:
         return None if comparison is None else Condition("age", comparison=comparison)
 
     def _after(self, owner: str, _base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
+        return self._other(term, words)
+
+    def _since(self, owner: str, _base: Selection, term: Term, words: tuple[str, ...]) -> Condition | None:
         return self._other(term, words)
 
     def _other(self, term: Term, words: tuple[str, ...]) -> Condition | None:

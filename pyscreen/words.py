@@ -93,6 +93,8 @@ def words_of_condition(condition: Condition) -> str:
             return f"given for {condition.word.replace('_', ' ')}"
         case "with":
             return f"together with {other}" + (f", {compared}" if compared else "")
+        case "since":
+            return f"after the latest {other} on record"
         case "near":
             return f"at most {condition.duration} before or after {other}"
     return f"{condition.name} {other}"

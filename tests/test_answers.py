@@ -255,6 +255,13 @@ class Known:
             raise Unsaid
         return any(first is not None and thing.first > first for first in firsts)
 
+    def _is_since(self, thing: Thing, condition: Condition, _kind: str) -> bool:
+        assert condition.selection is not None
+        firsts = [other.first for other in self.matched(condition.selection) if other.present]
+        if thing.first is None or None in firsts:
+            raise Unsaid
+        return bool(firsts) and thing.first > max(first for first in firsts if first)
+
     def _is_near(self, thing: Thing, condition: Condition, _kind: str) -> bool:
         assert condition.selection is not None
         assert condition.duration is not None
@@ -526,6 +533,7 @@ def _within() -> st.SearchStrategy[str]:
 def _related() -> st.SearchStrategy[str]:
     return (
         _OTHERS.map(lambda other: f"after({other})")
+        | _OTHERS.map(lambda other: f"since({other})")
         | _OTHERS.map(lambda other: f"with({other})")
         | st.builds(lambda other, length: f"with({other},{length})", _OTHERS, _LENGTH)
         | st.builds(lambda other, window: f'near({other},"{window}")', _OTHERS, st.sampled_from(_WINDOWS))
@@ -592,10 +600,10 @@ def addable(test: Test, record: Record) -> list[tuple[str, str]]:
     """Return kinds and concepts of which further items would not be news that overtakes what the test goes by.
 
     `latest`, the extremes and whatever needs the order of items go by the items recorded; a window is anchored on the items
-    recorded. A concept that is denied, or of which the record is complete, has no further items.
+    recorded, and what came since the latest of them goes by them. A concept that is denied, or of which the record is complete, has no further items.
     """
     found: dict[tuple[str, str], None] = {}
-    fixed = {c for inner, name in selections(test.selection) if name == "within" for c in concepts(inner)}
+    fixed = {c for inner, name in selections(test.selection) if name in ("within", "since") for c in concepts(inner)}
     if test.summary not in ("some", "count", "daily_dose", "unchanged"):
         fixed |= concepts(test.selection)
     for inner, _ in selections(test.selection):
@@ -804,6 +812,11 @@ EVENTS = [
     ("between a partner that is near and not", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(15))}], ("some", "present", 'near(event(depletion),"7 d")'), YES),
     ("a day too far", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(16))}], ("some", "present", 'near(event(depletion),"7 d")'), OPEN),
     ("after another event", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(9))}], ("some", "present", "after(event(depletion))"), YES),
+    ("after the latest of several", [{"event": "relapse", "date": str(ago(7))}, {"event": "depletion", "date": str(ago(9))}, {"event": "depletion", "date": str(ago(8))}], ("some", "present", "since(event(depletion))"), YES),
+    ("after one of several, but before the latest", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(9))}, {"event": "depletion", "date": str(ago(7))}], ("some", "present", "since(event(depletion))"), OPEN),
+    ("before the latest, which is only planned", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(9))}, {"event": "depletion", "date": str(ago(-7)), "planned": True}], ("some", "present", "since(event(depletion))"), YES),
+    ("perhaps before the latest", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(9))}, {"event": "depletion", "date": "2026-11"}], ("some", "present", "since(event(depletion))"), OPEN),
+    ("since what is not on record", [{"event": "relapse", "date": str(ago(8))}], ("some", "present", "since(event(depletion))"), OPEN),
     ("the same day is not after", [{"event": "relapse", "date": str(ago(8))}, {"event": "depletion", "date": str(ago(8))}], ("some", "present", "after(event(depletion))"), OPEN),
 ]  # fmt: skip
 
@@ -834,6 +847,32 @@ def test_windows_anchored_on_an_event(depletions: list[dict[str, Any]], relapsed
     record = {"events": [{"event": "relapse", "date": str(relapsed)}, *depletions], "complete": ["events"]}
     found = asked(record, question("event(relapse)", "some", "present", 'within("7 d",event(depletion))'))
     assert found.truth is expected, found
+
+
+OPEN_FOR = [
+    # what the row shows, record, test, why it is open, and what is said of the item that does not count
+    ("said before the window", {"findings": [{"finding": "rash", "date": str(ago(20))}]},
+     ("finding(rash)", "latest", "absent", 'within("7 d")'),
+     f"said of {ago(20)}, before the time asked for (from {ago(7)} on): whether it was still so is not recorded", ""),
+    ("denied before the window", {"findings": [{"finding": "rash", "present": False, "date": str(ago(20))}]},
+     ("finding(rash)", "latest", "absent", 'within("7 d")'),
+     f"nothing recorded meets the conditions (from {ago(7)} to {ago(0)})", "not at the time asked for"),
+    ("not dated", {"findings": [{"finding": "rash", "present": False}]},
+     ("finding(rash)", "latest", "absent", 'within("7 d")'), "its date is not recorded", ""),
+    ("dated to the month", {"events": [{"event": "relapse", "date": "2026-11"}]},
+     ("event(relapse)", "some", "present", 'within("7 d")'), "its date is not known well enough", ""),
+    ("before the course", {"measurements": counts((20, ago(9)), (30, ago(12))), "therapies": [course("prednisone", ago(8), ago(7))], "complete": ["therapies"]},
+     (*LOW, "after(steroid)"), "nothing recorded meets the conditions (see the conditions of the test)", "not after: Steroid"),
+    ("for something wider", {"therapies": [course("prednisone", **{"for": "skin"})]},
+     ("therapy(steroid)", "some", "present", "for(rash)"), "what it was given for is not recorded closely enough", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("record", "words", "why", "note"), [row[1:] for row in OPEN_FOR], ids=[row[0] for row in OPEN_FOR])
+def test_an_open_answer_says_what_is_missing(record: dict[str, Any], words: tuple[str, ...], why: str, note: str) -> None:
+    found = asked(record, question(*words))
+    assert (found.truth, found.why) == (None, why)
+    assert [item.note for item in found.evidence] == [note], "the latest that does not count is shown, with why"
 
 
 def test_an_anchor_that_may_not_count_leaves_the_window_open() -> None:

@@ -151,3 +151,14 @@ def test_prednisone_equivalents(kb: KnowledgeBase, drug: str) -> None:
         entry = Therapy(drug, Dose(dose, "mg/d"), start=When.on(DAY - timedelta(days=60)), ongoing=True)
         record = Record("r", therapies=(entry,), complete=frozenset(["therapies"]))
         assert answer(record, [limit], kb.vocabulary, DAY)[limit.id].truth is expected
+
+
+def test_why_a_reported_filtration_rate_is_open(kb: KnowledgeBase) -> None:
+    low = kb.tests['recent(below(egfr_ckd_epi_2021,"30 mL/min/{1.73_m2}"))']
+    for record, words in (
+        (adult(value("egfr", 25)), "by which equation (method) it was reported is not recorded"),
+        (adult(value("creatinine", "2.2"), sex=None), "the recorded value does not settle it"),
+    ):
+        found = answer(record, [low], kb.vocabulary, DAY)[low.id]
+        assert found.truth is None
+        assert found.why.startswith(words)

@@ -146,6 +146,14 @@ function some(patient, test) {
 const notCounted = (matched) =>
   matched.map(([item, , missed]) => ({ text: item.text, when: shownWhen(item), id: item.id, note: missed.join("; "), places: item.places }));
 
+/** Return what an open answer rests on; where no item counts, the latest of those that do not, each with why. */
+function instead(patient, test, items) {
+  if (items.length) return evidenceOf(items);
+  const matched = patient.matched(test.selection);
+  const last = candidatesOf(matched.map(([item]) => item));
+  return notCounted(matched.filter(([item]) => last.includes(item)));
+}
+
 const missing = (matched) =>
   matched.length ? "what is recorded does not meet the conditions, and the record does not say that it is complete" : "not recorded";
 
@@ -154,7 +162,7 @@ const missing = (matched) =>
 function latest(patient, test) {
   const [certain, maybe, openWhy] = usable(patient, test);
   if (!certain.length && !maybe.length && silentlyDenied(patient, test)) return answer(false);
-  if (!certain.length) return answer(null, evidenceOf(maybe), openWhy);
+  if (!certain.length) return answer(null, instead(patient, test, maybe), openWhy);
   const states = certain.flatMap((item) => statesOf(patient, item, test));
   if (!states.length) return answer(null, evidenceOf(certain), "one kind of it has ended, which says nothing of the others");
   const surely = candidatesOf(states);
@@ -166,7 +174,7 @@ function latest(patient, test) {
   }
   refuseClash(candidates, test);
   const truth = agreed(truthsOf(patient, test, candidates, candidates.length === surely.length));
-  return answer(truth, evidenceOf(candidates), openWhy || unsettled(test, candidates));
+  return answer(truth, evidenceOf(candidates), openWhy || unsettled(patient, test, candidates));
 }
 
 function silentlyDenied(patient, test) {
@@ -281,7 +289,13 @@ function truthsOf(patient, test, items, certain = true) {
 
 const hasLimit = (test) => test.comparison.thresholds.some((threshold) => threshold.limit);
 
-function unsettled(test, items) {
+function unsettled(patient, test, items) {
+  const nothingKnown = items.filter((item) => item.value && item.value.low === null && item.value.high === null);
+  if (nothingKnown.length && patient.kb.derived.has(test.selection.concept)) {
+    return nothingKnown.some((item) => item.method === null)
+      ? "by which equation (method) it was reported is not recorded: it may be another value than the one asked for"
+      : "it cannot be computed from what is recorded";
+  }
   if (hasLimit(test) && items.some((item) => item.low === null && item.high === null)) {
     return "the laboratory's own limit is not recorded with the value";
   }
@@ -305,14 +319,14 @@ function extreme(items, which) {
 
 function extremal(patient, test) {
   let [items, maybe, why] = usable(patient, test);
-  if (!items.length || maybe.length) return answer(null, evidenceOf([...items, ...maybe]), why);
+  if (!items.length || maybe.length) return answer(null, instead(patient, test, [...items, ...maybe]), why);
   let truth;
   if (test.summary === "earliest") {
     items = firstOf(items);
     refuseClash(items, test);
     truth = agreed(truthsOf(patient, test, items));
   } else truth = extremeMeets(patient, test, items, test.summary);
-  return answer(truth, evidenceOf(items), unsettled(test, items));
+  return answer(truth, evidenceOf(items), unsettled(patient, test, items));
 }
 
 /** Return the items that may be the earliest to begin: undated ones always may. */
@@ -353,7 +367,7 @@ const dayMeets = (patient, test, last) => agreed(last.map((item) => patient.valu
 
 function eachOfLatest(patient, test) {
   const [items, maybe, why] = usable(patient, test);
-  if (!items.length || maybe.length) return answer(null, evidenceOf([...items, ...maybe]), why);
+  if (!items.length || maybe.length) return answer(null, instead(patient, test, [...items, ...maybe]), why);
   const ordered = byDay(items, test);
   if (ordered === null) return answer(null, evidenceOf(items), NO_ORDER);
   const last = ordered.slice(0, test.argument);
@@ -363,7 +377,7 @@ function eachOfLatest(patient, test) {
   if (truth && last.length < test.argument) {
     return answer(null, evidenceOf(last.flat()), `only ${last.length} of ${test.argument} values recorded`);
   }
-  return answer(truth, evidenceOf(last.flat()), unsettled(test, last.flat()));
+  return answer(truth, evidenceOf(last.flat()), unsettled(patient, test, last.flat()));
 }
 
 function consecutive(patient, test) {
@@ -522,7 +536,7 @@ function isRenewed(before, after) {
 function timeSince(patient, test) {
   const [found, maybe, why] = usable(patient, test);
   const items = found.filter((item) => item.present);
-  if (!items.length || maybe.length) return answer(null, evidenceOf([...items, ...maybe]), why || "not recorded");
+  if (!items.length || maybe.length) return answer(null, instead(patient, test, [...items, ...maybe]), why || "not recorded");
   if (items.some((item) => item.start === null)) return answer(null, evidenceOf(items), "its date is not recorded");
   const dated = test.selection.kind === "finding" ? firstOf(items) : candidatesOf(items);
   const truth = agreed(dated.map((item) => spans(item.start, when(patient.day), test.comparison)));
@@ -536,7 +550,7 @@ function timeBetween(patient, test) {
   if (few && !maybe.length && patient.complete(test.selection) && ["at_least", "above"].includes(test.comparison.op)) {
     return answer(false, evidenceOf(items));
   }
-  if (few || maybe.length) return answer(null, evidenceOf([...items, ...maybe]), why || "fewer than two are recorded");
+  if (few || maybe.length) return answer(null, instead(patient, test, [...items, ...maybe]), why || "fewer than two are recorded");
   if (items.some((item) => item.start === null)) return answer(null, evidenceOf(items), "a date is not recorded");
   const lasts = candidatesOf(items, true);
   const truth = agreed(firstOf(items).flatMap((first) => lasts.map((last) => spans(first.start, last.start, test.comparison))));
@@ -547,7 +561,7 @@ function timeBetween(patient, test) {
 
 function change(patient, test) {
   const [items, maybe, why] = usable(patient, test);
-  if (!items.length || maybe.length) return answer(null, evidenceOf([...items, ...maybe]), why);
+  if (!items.length || maybe.length) return answer(null, instead(patient, test, [...items, ...maybe]), why);
   const ordered = byDay(items, test);
   if (ordered === null) return answer(null, evidenceOf(items), NO_ORDER);
   if (ordered.length < 2) return answer(null, evidenceOf(ordered.flat()), "only one value is recorded; a change needs two");
@@ -558,7 +572,7 @@ function change(patient, test) {
   const [now, then] = [hull(ordered[0]), extreme(before, falling ? "highest" : "lowest")];
   const amount = now && then ? difference(then, now, falling, test.summary.startsWith("relative")) : null;
   const truth = amount === null ? null : meets(amount, test.comparison);
-  return answer(truth, evidenceOf([...before, ...ordered[0]]), unsettled(test, ordered[0]));
+  return answer(truth, evidenceOf([...before, ...ordered[0]]), unsettled(patient, test, ordered[0]));
 }
 
 /** Return the items of which the most extreme is what the latest value is held against; `earlier` has the latest day first. */

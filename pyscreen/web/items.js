@@ -245,7 +245,7 @@ export class Patient {
       if (["dose", "route", "newest", "as_of"].includes(condition.name)) continue;
       const truth = this.meets(one, condition);
       truths.push(truth);
-      if (truth === null) doubts.push(doubtOf(condition));
+      if (truth === null) doubts.push(this.doubt(one, condition));
       else if (!truth) missed.push(this.miss(condition));
     }
     const verdict = both(truths);
@@ -278,6 +278,8 @@ export class Patient {
         return this.isWith(one, condition);
       case "after":
         return this.amongOthers(condition, (other) => compareDays(beginning(one), "after", beginning(other)));
+      case "since":
+        return this.isSince(one, condition);
       case "near":
         return this.amongOthers(condition, (other) => withinOf(one.start, other.start, condition.duration));
       case "age":
@@ -300,11 +302,45 @@ export class Patient {
         return `not by the method ${this.kb.vocabulary.methods[condition.word]}`;
       case "with":
       case "after":
+      case "since":
       case "near":
         return `not ${condition.name}: ${condition.selection.label}`;
       default:
         return MISSES[condition.name] + (condition.comparison ? ` (${inWords(condition.comparison)})` : "");
     }
+  }
+
+  /** Say in a few words what is not known of an item that may meet a condition. */
+  doubt(one, condition) {
+    switch (condition.name) {
+      case "within":
+      case "inside":
+      case "ahead":
+      case "ago":
+        return this.doubtOfTime(one, condition);
+      case "with":
+      case "after":
+      case "since":
+      case "near":
+        return `'${condition.name} ${condition.selection.label}' is not settled by the record`;
+      case "for":
+        return one.reasons.length ? "what it was given for is not recorded closely enough" : UNSURE.for;
+      default:
+        return UNSURE[condition.name];
+    }
+  }
+
+  doubtOfTime(one, condition) {
+    const said = one.stated ?? one.start;
+    if (said === null) return "its date is not recorded";
+    if (condition.name === "within" && one.present && (one.kind === "finding" || one.kind === "therapy")) {
+      const window = this.window(condition, one);
+      if (isPossible(window) && said.latest < window.start.earliest) {
+        const [then, since] = [showWhen(said), showWhen(window.start)];
+        return `said of ${then}, before the time asked for (from ${since} on): whether it was still so is not recorded`;
+      }
+    }
+    return "its date is not known well enough";
   }
 
   window(condition, one = null) {
@@ -418,6 +454,15 @@ export class Patient {
   amongOthers(condition, holds) {
     const truths = this.matched(condition.selection).map(([other, truth]) => both([truth, other.present, holds(other)]));
     return this.unlessIncomplete(either(truths), condition);
+  }
+
+  /** Tell whether an item came after the latest other one on record, so after every one of them. */
+  isSince(one, condition) {
+    const others = this.matched(condition.selection).filter(([other, truth]) => other.present && truth !== false);
+    const later = others.map(([other, truth]) => [truth, compareDays(beginning(one), "after", beginning(other))]);
+    const afterOne = either(later.map(both));
+    if (afterOne === false && !others.some(([, truth]) => truth)) return this.complete(condition.selection) ? false : null;
+    return both([afterOne, ...later.map(([truth, after]) => (truth ? after : after || null))]);
   }
 
   unlessIncomplete(found, condition) {
@@ -614,16 +659,7 @@ const MISSES = {
 };
 
 const UNSURE = {
-  within: "its date is not known well enough", inside: "its date is not known well enough",
-  ahead: "its date is not known well enough", ago: "its date is not known well enough",
   ongoing: "whether it still goes on is not recorded", lasting: "how long it lasted is not known well enough",
   outcome: "the response is not recorded", for: "what it was given for is not recorded", method: "the method is not recorded",
   value: "the value does not settle it", age: "the age at the time is not known well enough",
 };
-
-function doubtOf(condition) {
-  if (["with", "after", "near"].includes(condition.name)) {
-    return `'${condition.name} ${condition.selection.label}' is not settled by the record`;
-  }
-  return UNSURE[condition.name];
-}
