@@ -119,7 +119,7 @@ class Courses:
             if condition.name == "for" and len(hard):
                 # What was all given for something else is no course that is asked for, however its entries hang together.
                 chain = self.entries.chain[hard]
-                hard = hard[self.given_for(condition.word)[chain] | self._unsaid[chain]]
+                hard = hard[self.perhaps_for(condition.word)[chain] | self._unsaid[chain]]
         return replace(found, hard=self.entries.place[hard])
 
     def _class_of(self, selection: Selection) -> str:
@@ -236,6 +236,11 @@ class Courses:
             found[self.entries.chain[of_set[self.entries.reasons]]] = True
             self._reasons[reasons] = found
         return self._reasons[reasons]
+
+    def perhaps_for(self, reason: str) -> Flags:
+        """Tell of each chain of entries whether it was given for a reason, a kind of it, or something wider."""
+        kinds = self.vocabulary.members(reason)
+        return self.given_for(frozenset(name for kind in kinds for name in self.vocabulary.ancestors(kind)))
 
     @cached_property
     def _unsaid(self) -> Flags:

@@ -269,8 +269,7 @@ class Matcher:
                 return np.where(items["response"] < 0, 0, meets).astype(np.int8), nobody
             case "for":
                 chain, kinds = items["chain"], self.vocabulary.members(condition.word)
-                wider = frozenset(name for kind in kinds for name in self.vocabulary.ancestors(kind))
-                something, perhaps = self.courses.given_for(frozenset())[chain], self.courses.given_for(wider)[chain]
+                something, perhaps = self.courses.given_for(frozenset())[chain], self.courses.perhaps_for(condition.word)[chain]
                 found = np.where(something & ~perhaps, -1, 0)
                 return np.where(self.courses.given_for(kinds)[chain], 1, found).astype(np.int8), nobody
             case "with" if condition.selection:
