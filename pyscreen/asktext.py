@@ -6,7 +6,7 @@ from typing import Any
 
 from .asking import Advice, State
 from .outline import short
-from .page import Page
+from .page import Page, counted
 from .render import DISCLAIMER, head
 from .whatif import LEVELS
 
@@ -57,7 +57,8 @@ def _question(page: Page, state: State, advice: Advice) -> None:
     nearer = [code for code in advice.serves if code not in advice.decides]
     if nearer:
         page.item("  serves:  ", f"brings {', '.join(nearer)} nearer")
-    page.item("  left:    ", f"{len(state.questions())} questions still matter")
+    left = len(state.questions())
+    page.item("  left:    ", f"{counted(left, 'question')} still {'matters' if left == 1 else 'matter'}")
 
 
 def how(state: State, advice: Advice) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -17,6 +18,7 @@ import click
 from . import knowledge
 from .errors import KnowledgeBaseError, Problem, PyscreenError, RecordError, RequestError
 from .knowledge import KnowledgeBase
+from .page import counted
 from .render import version
 from .screening import Screener, Screening
 
@@ -43,6 +45,21 @@ class _Group(click.Group):
         except BrokenPipeError:
             sys.stderr.close()
             context.exit(1)
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:
+            _forget_output()
+            where = error.filename or "the answer cannot be written"
+            click.echo(f"pyscreen: {_printable(f'{where}: {error.strerror or error}')}", err=True)
+            sys.exit(EXIT[RequestError])
+
+
+def _forget_output() -> None:
+    """Let what is not written yet go nowhere: a full disk would be met again at the end."""
+    if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _printable(text: str) -> str:
@@ -110,6 +127,13 @@ def read_readings(path: Path) -> Mapping[str, str]:
     if not all(isinstance(option, str) for option in value.values()):
         raise _not_choices(path, "'G17: below_30', a reading and one of its options")
     return {name: str(option) for name, option in value.items()}
+
+
+def _one_choice(chosen: str | None, who: str) -> Mapping[str, str] | None:
+    """Read a site's choice of readings for what knows one reading of each place only."""
+    if chosen == ROBUST:
+        raise RequestError(f"{who} decides by one reading of each place; 'robust' reads them all")
+    return read_readings(Path(chosen)) if chosen else None
 
 
 def _choices(path: Path) -> dict[str, Any]:
@@ -370,7 +394,7 @@ def next_question(questions: int, form: str, **source: Any) -> None:
 @main.command("interview")
 @_with_record
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
-              help="The file to save to (default: RECORD itself; its comments are not kept).")  # fmt: skip
+              help="The file to save to (default: RECORD itself, without its comments; never over FHIR).")  # fmt: skip
 @click.option("--by", metavar="NAME", help="Who answers: stands with judgements, consents and direct answers.")
 def interview_(
     record: str, day: date | None, chosen: str | None, patient: str | None, trial: str | None, root: Path | None,
@@ -382,19 +406,18 @@ def interview_(
     the last answer back, 'stop' ends. What was answered is saved at once: the next interview goes on from there.
     """
     from .dialogue import talk
-    from .interview import Interview, open_record
+    from .interview import Interview, file_to_save, open_record
 
-    if chosen == ROBUST:
-        raise RequestError("an interview decides by one reading of each place; 'robust' reads them all")
+    readings = _one_choice(chosen, "an interview")
     if record == "-":
         raise RequestError("an interview reads its answers from standard input; RECORD is a file")
     base = knowledge.load(trial, root)
     screener = Screener(base)
-    readings = read_readings(Path(chosen)) if chosen else None
     source = Path(record)
     written = open_record(source, screener, patient)
+    target = file_to_save(output or source)
     asked = Interview(screener, written, source.stem, day or date.today(), readings, by)
-    talk(asked, _hear, lambda text: click.echo(text, nl=False), output or source, _width())
+    talk(asked, _hear, lambda text: click.echo(text, nl=False), target, _width())
 
 
 def _hear(prompt: str) -> str | None:
@@ -445,9 +468,9 @@ def generate(
 
     base, day = knowledge.load(trial, root), day or date.today()
     unsaid = write(base, output, patients=patients, seed=seed, day=day, form=form)
-    click.echo(f"{patients:,} patients in {output}")
+    click.echo(f"{counted(patients, 'patient')} in {output}")
     for what, number in sorted(unsaid.items()):
-        click.echo(f"left out, since {form} cannot say it: {what}, {number:,} times", err=True)
+        click.echo(f"left out, since {form} cannot say it: {what}, {counted(number, 'time')}", err=True)
 
 
 @main.command()
@@ -464,7 +487,8 @@ def convert(source: str, output: Path, trial: str | None, root: Path | None) -> 
         from .population.conversion import convert as turn
 
     patients, reading = turn(source, output, knowledge.load(trial, root))
-    click.echo(f"{patients:,} patients in {output}; {reading.number_aside:,} set aside, {reading.number_lost:,} lines lost")
+    lost = counted(reading.number_lost, "line")
+    click.echo(f"{counted(patients, 'patient')} in {output}; {reading.number_aside:,} set aside, {lost} lost")
     _told(reading, output)
 
 
@@ -474,7 +498,7 @@ def _told(reading: Any, folder: Path) -> None:
     for line in lines[:SHOWN]:
         click.echo(f"pyscreen: {_printable(line)}", err=True)
     if len(lines) > SHOWN:
-        click.echo(f"pyscreen: {len(lines) - SHOWN:,} more remarks in {folder / 'reading.json'}", err=True)
+        click.echo(f"pyscreen: {counted(len(lines) - SHOWN, 'more remark')} in {folder / 'reading.json'}", err=True)
 
 
 @main.command()
@@ -502,8 +526,7 @@ def cohort(
         from .population.conversion import event_tables
         from .population.tables import read_tables
 
-    base = knowledge.load(trial, root)
-    readings = read_readings(Path(chosen)) if chosen else None
+    base, readings = knowledge.load(trial, root), _one_choice(chosen, "a cohort")
     tables, reading = event_tables(source, beside(output, "tables", ""), base)
     if reading is not None:
         _told(reading, tables)
@@ -553,12 +576,11 @@ def _batch() -> Iterator[None]:
               help="The page to write.")
 @click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: the day on which it is opened).")
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
-@click.option("--readings", "chosen", metavar="FILE", type=click.Path(path_type=Path),
-              help="A site's choice of readings (YAML or JSON, 'reading: option').")
+@click.option("--readings", "chosen", metavar="FILE", help="A site's choice of readings (YAML or JSON, 'reading: option').")
 @click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")
 @_with_kb
 def worksheet(
-    record: str | None, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: Path | None, patient: str | None,
+    record: str | None, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, patient: str | None,
     trial: str | None, root: Path | None,
 ) -> None:
     """Write a page in which questions are answered and the verdicts change at once, in a browser without a network.
@@ -568,9 +590,9 @@ def worksheet(
     from .sources import read_form
     from .worksheet import page
 
-    base = knowledge.load(trial, root)
+    base, readings = knowledge.load(trial, root), _one_choice(chosen, "a worksheet")
     form, notes = read_form(record, base, patient) if record else (None, ())
-    _write(page(base, form, day, cohorts, read_readings(chosen) if chosen else None), output)
+    _write(page(base, form, day, cohorts, readings), output)
     for note in notes:
         click.echo(f"pyscreen: {_printable(f'{note.kind}: {note.message}')}", err=True)
 
@@ -634,7 +656,7 @@ def kb_check(context: click.Context, trial: str | None, root: Path | None) -> No
     if not errors:
         for code, others in together(trial, root).items():
             click.echo(f"who is eligible for {code} can also be for {', '.join(others) or 'no other cohort'}")
-    click.echo(f"{errors} errors, {len(findings) - errors} warnings", err=True)
+    click.echo(f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}", err=True)
     if errors:
         context.exit(5)
 

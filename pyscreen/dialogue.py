@@ -97,7 +97,7 @@ def expected(interview: Interview, question: Question) -> str:
     tests = (interview.screener.kb.tests[name] for name in question.tests)
     limits = any(threshold.limit for test in tests for threshold in test.comparison.thresholds)
     behind = "; the laboratory's limits behind it: (135-250)" if limits else ""
-    return f"a number with its unit ({scale.unit}){behind}" if scale.unit not in ("", "1") else f"a number{behind}"
+    return f"a number{behind}" if scale.unitless else f"a number with its unit ({scale.unit}){behind}"
 
 
 def _moved(moves: Iterable[Move]) -> str:

@@ -483,7 +483,7 @@ class _Reader:
         if number is None or quantity.comparator not in COMPARATORS:
             return None
         if not plausible(number):
-            self.file.problem(f"'{number}' is outside everything that is measured", place.at("value"))
+            self.file.problem(f"'{number:.6g}' is outside everything that is measured", place.at("value"))
             return None
         return f"{quantity.comparator}{decimal(number)}", quantity.measure
 

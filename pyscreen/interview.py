@@ -217,6 +217,15 @@ def open_record(path: Path, screener: Screener, patient: str | None = None) -> d
     return dict(value)
 
 
+def file_to_save(path: Path) -> Path:
+    """Return the file to save to; raises RequestError where that is FHIR, which says more than a written record keeps of it."""
+    from . import fhir
+
+    if path.is_file() and fhir.looks_like_fhir(path.read_bytes()):
+        raise RequestError([Problem("is FHIR, and is not written over; name another file with --output", str(path))])
+    return path
+
+
 def save(written: Mapping[str, Any], path: Path) -> None:
     """Write a record whole or not at all, as YAML, or JSON where the file's name ends so; raises RequestError."""
     import json

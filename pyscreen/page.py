@@ -33,5 +33,14 @@ class Page:
         return "\n".join(self.lines) + "\n"
 
 
+def counted(number: int, thing: str) -> str:
+    """Return how many there are of a thing, in words.
+
+    >>> counted(1, "patient"), counted(1200, "patient")
+    ('1 patient', '1,200 patients')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)

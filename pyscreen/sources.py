@@ -86,6 +86,9 @@ def parse_record(data: bytes, kb: KnowledgeBase, name: str = "record", patient: 
     from . import fhir, written
 
     if not fhir.looks_like_fhir(data):
-        return written.read(name, kb.vocabulary, text=data, tests=kb.tests)
+        record = written.read(name, kb.vocabulary, text=data, tests=kb.tests)
+        if patient not in (None, record.id):
+            raise RecordError([Problem(f"no patient '{patient}'; the file holds {record.id}", name)])
+        return record
     form, notes = fhir.read(data, kb.vocabulary, name=name, patient=patient)
     return written.build(form, kb.vocabulary, file=name, name=Path(name).stem, notes=notes, tests=kb.tests)

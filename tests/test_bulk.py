@@ -252,7 +252,7 @@ def test_what_is_no_source_is_told(tmp_path: Path, source: str) -> None:
 def test_who_is_set_aside_is_named(tmp_path: Path) -> None:
     code, output = run("convert", export(tmp_path / "x", count("a", 30), count("b", 3) | {"status": 5}), "-o", tmp_path / "t")
     assert code == 0
-    assert "1 patients" in output
+    assert "1 patient in" in output
     assert "1 set aside" in output
     assert "patient b: all.ndjson:2" in output
 

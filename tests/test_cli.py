@@ -462,6 +462,18 @@ def test_several_patients_want_one_named(tmp_path: Path) -> None:
     assert "no patient 'p3'" in refused(WRONG_RECORD, "screen", path, *ON, "--patient", "p3")
 
 
+def test_a_written_record_is_of_the_patient_who_is_named(record: Path) -> None:
+    assert "anna, screened on" in answered("screen", record, *ON, "--patient", "anna")
+    assert "no patient 'berta'; the file holds anna" in refused(WRONG_RECORD, "screen", record, *ON, "--patient", "berta")
+
+
+@pytest.mark.parametrize("command", ["cohort", "worksheet"])
+def test_what_takes_one_reading_of_each_place_is_not_robust(command: str, record: Path, tmp_path: Path) -> None:
+    said = refused(USAGE, command, record, "-o", tmp_path / "out", "--readings", "robust")
+    assert "'robust' reads them all" in said
+    assert not (tmp_path / "out").exists()
+
+
 # ---- hostile records -------------------------------------------------------------------------------------------------
 
 RAW = [chr(n) for n in (*range(32), *range(127, 160), 0x2028, 0x2029, 0x202E, 0x200B) if chr(n) not in "\n"]
@@ -643,6 +655,16 @@ def test_a_reader_that_stops_early_is_no_mistake(record: Path) -> None:
         running.stdout.readline()
         running.stdout.close()
         assert b"Traceback" not in running.stderr.read()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("line", [["kb", "list", "tests"], ["--version"]])
+def test_a_full_disk_is_told(line: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        code = "from pyscreen.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", code, *line], stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
+    assert done.returncode == USAGE
+    assert done.stderr.decode() == "pyscreen: the answer cannot be written: No space left on device\n"
 
 
 # ---- documented ------------------------------------------------------------------------------------------------------

@@ -185,6 +185,20 @@ def test_fhir_is_a_beginning_too() -> None:
     assert Interview(screener(), written, "lupus", DAY).screening.record.birth is not None
 
 
+def test_fhir_is_not_written_over(tmp_path: Path) -> None:
+    source = Path(__file__).parent / "data" / "fhir" / "lupus.json"
+    bundle = tmp_path / "lupus.json"
+    bundle.write_bytes(source.read_bytes())
+    line = ["interview", str(bundle), "--on", DAY.isoformat()]
+    for more in ([], ["-o", str(bundle)]):
+        refused = CliRunner().invoke(main, [*line, *more], input="yes\nstop\n")
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "lupus.json: is FHIR, and is not written over" in refused.stderr
+    assert bundle.read_bytes() == source.read_bytes()
+    assert CliRunner().invoke(main, [*line, "-o", str(tmp_path / "new.yaml")], input="yes\nstop\n").exit_code == 0
+    assert (tmp_path / "new.yaml").exists()
+
+
 def test_a_wrong_record_is_told_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text("record: a\nsex: f\n", encoding="utf-8")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..knowledge import KnowledgeBase
+from ..page import counted
 from .cohort import Summary, beside
 from .funnel import Funnel
 
@@ -15,7 +16,7 @@ _SHOWN = 20
 
 def text(kb: KnowledgeBase, summary: Summary, output: Path, day: str, whole: bool, width: int = 100) -> str:
     """Return a summary as text; `whole` shows every step of each cohort, else only what costs most."""
-    lines = [f"{summary.patients:,} patients, screened on {day} for {kb.title}"]
+    lines = [f"{counted(summary.patients, 'patient')}, screened on {day} for {kb.title}"]
     if summary.aside:
         lines.append(f"{summary.aside:,} of them set aside: {beside(output, 'problems')} says why")
     if summary.verified:
