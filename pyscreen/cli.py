@@ -17,6 +17,7 @@ import click
 
 from . import knowledge
 from .errors import KnowledgeBaseError, Problem, PyscreenError, RecordError, RequestError
+from .files import write_whole
 from .knowledge import KnowledgeBase
 from .page import counted
 from .render import version
@@ -188,7 +189,7 @@ def _write(data: str | bytes, output: Path | None) -> None:
         click.echo(data, nl=False)
         return
     try:
-        output.write_bytes(data if isinstance(data, bytes) else data.encode())
+        write_whole(output, data if isinstance(data, bytes) else data.encode())
     except OSError as error:
         raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(output))]) from None
 

@@ -6,9 +6,7 @@ day can say is a direct answer to the test itself. What the record would not tak
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from typing import Any
 from .asking import Advice, Asker, Question, State
 from .dates import parse_when
 from .errors import Problem, RecordError, RequestError
+from .files import write_whole
 from .markup import dump, load
 from .screening import Screener, Screening
 from .written import build
@@ -231,14 +230,7 @@ def save(written: Mapping[str, Any], path: Path) -> None:
     import json
 
     text = json.dumps(written, indent=2, ensure_ascii=False) + "\n" if path.suffix == ".json" else dump(written)
-    folder = path.parent if str(path.parent) else Path()
     try:
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
-            file.write(text)
-        try:
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
-            raise
+        write_whole(path, text.encode())
     except OSError as error:
         raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(path))]) from None

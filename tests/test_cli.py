@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import re
@@ -20,6 +21,7 @@ from click.testing import CliRunner, Result
 from pyscreen import knowledge
 from pyscreen.cli import main
 from pyscreen.describe import _Guide
+from pyscreen.files import write_whole
 from pyscreen.markup import load
 
 ROOT = Path(__file__).parent.parent
@@ -665,6 +667,23 @@ def test_a_full_disk_is_told(line: list[str]) -> None:
         done = subprocess.run([sys.executable, "-c", code, *line], stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
     assert done.returncode == USAGE
     assert done.stderr.decode() == "pyscreen: the answer cannot be written: No space left on device\n"
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "page.html"
+    write_whole(file, b"old")
+    file.chmod(0o640)
+    write_whole(file, b"new")
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o640)
+
+    def full(path: Path, data: bytes) -> None:
+        path.open("wb").write(data[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert "No space left" in refused(USAGE, "kb", "export", "--schema", "-o", file)
+    assert file.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 # ---- documented ------------------------------------------------------------------------------------------------------

@@ -212,6 +212,7 @@ def test_what_cannot_be_saved_is_an_error_and_leaves_nothing(tmp_path: Path) -> 
     (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(RequestError, match="cannot be written"):
         save({"record": "a"}, tmp_path / "folder.yaml")
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder.yaml"]
     assert [path.name for path in tmp_path.iterdir()] == ["folder.yaml"]
 
 

@@ -20,7 +20,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.sta
 POPULATION = sorted(path.stem for path in (PACKAGE / "population").glob("*.py") if not path.stem.startswith("__"))
 
 LAYERS = [
-    {"errors", "truth", "page"},
+    {"errors", "truth", "page", "files"},
     {"dates", "ucum", "quantities", "markup", "engine"},
     {"vocabulary", "record", "doses"},
     {"derived", "form"},

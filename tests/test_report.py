@@ -106,6 +106,15 @@ def test_it_tells_every_verdict_clause_and_version() -> None:
         assert f'id="reading-{dependence}"' in page
 
 
+def test_what_hangs_on_every_cohorts_questions_says_so() -> None:
+    text = (CASES / "sle_itp_eligible.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if "finding: malignancy" not in line]
+    found = screener().screen(parse_record("\n".join(lines).encode(), knowledge()), DAY)
+    assert found.verdict("1.2").status == "undecided"
+    assert "What is asked <a href=\"#shared\">in every cohort</a>" in report.page(found, [found.verdict("1.2")])
+    assert "What is asked" not in report.page(screening("sle_itp_eligible"), [screening("sle_itp_eligible").verdict("1.2")])
+
+
 def test_it_plans_what_would_make_the_patient_eligible() -> None:
     assert "Take a bone marrow sample" in usual()
     found = screening("marrow_missing")

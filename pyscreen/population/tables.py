@@ -33,6 +33,7 @@ from ..form import (
     WrittenTherapy,
 )
 from ..knowledge import KnowledgeBase
+from ..page import counted
 from ..record import Record
 from ..written import build
 
@@ -103,8 +104,9 @@ class Chunk:
         for name, frame in self.frames.items():
             lost = frame.select(PATIENT).join(self.frames["patients"].select(PATIENT), on=PATIENT, how="anti")
             for patient, number in lost.group_by(PATIENT, maintain_order=True).len().rows():
-                words = "name no patient" if patient is None else "are of a patient who is not in the table of patients"
-                found.append((patient, name, f"{number} rows {words}"))
+                call, are = ("names", "is") if number == 1 else ("name", "are")
+                words = f"{call} no patient" if patient is None else f"{are} of a patient who is not in the table of patients"
+                found.append((patient, name, f"{counted(number, 'row')} {words}"))
         return found
 
     @cached_property
@@ -192,14 +194,14 @@ class Tables:
         return Chunk.of(0, found)
 
     def rows(self, table: str, patients: Iterable[str]) -> Mapping[str, list[int]]:
-        """Return for each of some patients the numbers of their rows in a table, from 1."""
+        """Return for each of some patients the numbers of their rows in a table, from 1; of CSV the line, below that of the names."""
         if table not in self.lazy:
             return {}
-        frame = self.lazy[table]
+        frame, first = self.lazy[table], 2 if self.names[table].endswith(".csv") else 1
         if ROW in frame.collect_schema():
-            numbered = frame.select(PATIENT, pl.col(ROW).cast(pl.Int64) + 1)
+            numbered = frame.select(PATIENT, pl.col(ROW).cast(pl.Int64) + first)
         else:
-            numbered = frame.select(PATIENT).with_row_index(ROW, 1)
+            numbered = frame.select(PATIENT).with_row_index(ROW, first)
         found = numbered.filter(pl.col(PATIENT).is_in(list(patients))).collect()
         return {str(key[0]): sorted(rows[ROW].to_list()) for key, rows in found.group_by(PATIENT, maintain_order=True)}
 
