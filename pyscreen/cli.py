@@ -512,10 +512,12 @@ def _told(reading: Any, folder: Path) -> None:
 @click.option("--readings", "chosen", metavar="FILE", help="A site's choice of readings (YAML or JSON, 'reading: option').")
 @click.option("--verify", metavar="N", default=0, show_default=True, type=click.IntRange(0),
               help="Screen so many patients, chosen at random, with the engine too.")
+@click.option("--workers", metavar="N", type=click.IntRange(1),
+              help="How many processes share the work (default: one for each processor, at most four).")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)  # fmt: skip
 def cohort(
-    source: str, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, verify: int, form: str,
-    trial: str | None, root: Path | None,
+    source: str, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, verify: int,
+    workers: int | None, form: str, trial: str | None, root: Path | None,
 ) -> None:  # fmt: skip
     """Screen a whole population: SOURCE is event tables (a folder of Parquet or CSV, a DuckDB file), or what `convert` takes.
 
@@ -533,7 +535,7 @@ def cohort(
         _told(reading, tables)
     run = Run(read_tables(tables), base, output, day or date.today(), readings, cohorts, verify)
     with _progress(run.source.patients) as progress:
-        parts = [progress(part) for part in run.parts()]
+        parts = [progress(part) for part in run.parts(workers or min(os.cpu_count() or 1, 4))]
     summary = run.finish()
     for line in report.problems([line for part in parts for line in part.problems]):
         click.echo(f"pyscreen: set aside: {_printable(line)}", err=True)

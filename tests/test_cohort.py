@@ -191,6 +191,16 @@ def test_a_run_that_was_killed_goes_on_where_it_was(source: Path, whole: Path, k
     assert same(files(output), files(whole))
 
 
+def test_processes_that_share_the_work_find_the_same(source: Path, whole: Path, kb: KnowledgeBase, tmp_path: Path) -> None:
+    output = tmp_path / "verdicts.parquet"
+    run = Run(read_tables(source, 16), kb, output, DAY, verify=4)
+    assert [part.number for part in run.parts(workers=2)] == [0, 1, 2, 3]
+    assert run.finish().verified == 4
+    found, expected = files(output), files(whole)
+    expected["summary"]["verified"] = 4
+    assert same(found, expected)
+
+
 def test_another_run_does_not_take_up_a_stopped_one(source: Path, kb: KnowledgeBase, tmp_path: Path) -> None:
     output = tmp_path / "verdicts.parquet"
     next(Run(read_tables(source, 16), kb, output, DAY).parts())

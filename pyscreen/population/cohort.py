@@ -10,10 +10,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import date
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +25,7 @@ import polars as pl
 
 from ..errors import Problem, PyscreenError, RecordError, RequestError
 from ..kleene import MET, UNKNOWN, UNMET
-from ..knowledge import KnowledgeBase
+from ..knowledge import KnowledgeBase, load
 from ..screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Screener
 from .batch import Batch
 from .funnel import Funnel
@@ -99,20 +103,36 @@ class Run:
         self.batch = Batch(kb, day)
         self.graph = Graph(kb, self.readings)
         self.folder = output.with_name(output.name + PARTS)
+        self.verify = verify
         self._checked = _sample(source, verify)
         self._screener: Screener | None = None
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
-    def parts(self) -> Iterator[Part]:
-        """Screen part by part, yielding each that is finished; those of an earlier run of the same come first."""
+    def parts(self, workers: int = 1) -> Iterator[Part]:
+        """Screen part by part, yielding each that is finished, in order; those of an earlier run of the same are not done again.
+
+        With more than one of `workers`, so many processes share the parts; each needs memory for a part of its own.
+        """
         self._begin()
-        for number in range(len(self.source)):
-            kept = self.folder / f"{number:06}.json"
-            if kept.is_file():
-                yield Part(**json.loads(kept.read_text())["part"])
-            else:
-                yield self.screen(self.source.chunk(number))
+        kept = {number: self.folder / f"{number:06}.json" for number in range(len(self.source))}
+        waiting = [number for number, path in kept.items() if not path.is_file()]
+        fresh = self._screened(waiting, workers)
+        for number, path in kept.items():
+            yield next(fresh) if number in waiting else Part(**json.loads(path.read_text())["part"])
+
+    def _screened(self, numbers: list[int], workers: int) -> Iterator[Part]:
+        if min(workers, len(numbers)) < 2:
+            yield from (self.screen(self.source.chunk(number)) for number in numbers)
+            return
+        cohorts = [cohort.id for cohort in self.cohorts]
+        run = (self.source, self.kb.trial, self.kb.root, self.output, self.day, self.readings, cohorts, self.verify)
+        try:
+            with ProcessPoolExecutor(min(workers, len(numbers)), get_context("spawn"), _open, run) as pool:
+                yield from pool.map(_screen, numbers)
+        except BrokenProcessPool:
+            message = "a worker process ended before its time, for want of memory perhaps; run it again with fewer workers"
+            raise RequestError([Problem(message, str(self.folder))]) from None
 
     def _begin(self) -> None:
         """Make the folder of parts, or see that the one that is there is of the same run; raises RequestError."""
@@ -221,6 +241,28 @@ class Run:
         unfinished = target.with_name(target.name + ".unfinished")
         frame.sink_parquet(unfinished, metadata=dict(about))
         os.replace(unfinished, target)
+
+
+_run: Run
+"""The run that a worker process takes part in."""
+
+
+def _open(source: Source, trial: str, root: Path, *rest: Any) -> None:
+    """Make a worker process ready; it ends with the process that began it, however that ends."""
+    global _run
+    Thread(target=_follow, daemon=True).start()
+    _run = Run(source, load(trial, root), *rest)
+
+
+def _follow() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _screen(number: int) -> Part:
+    return _run.screen(_run.source.chunk(number))
 
 
 def beside(output: Path, what: str, ending: str = ".parquet") -> Path:
