@@ -7,10 +7,11 @@ is not known either. An attribute that is not recorded makes a condition unknown
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cached_property
 from typing import cast
 
 from . import derived
@@ -66,7 +67,9 @@ class Patient:
         self.vocabulary = vocabulary
         self._selected: dict[Selection, tuple[Item, ...]] = {}
         self._matched: dict[Selection, list[tuple[Item, Truth, tuple[str, ...]]]] = {}
-        self._entries: dict[tuple[int, ...], _Entries] = {}
+        self._made: dict[tuple[str, tuple[Truth, ...]], list[Item]] = {}
+        self._doses: dict[tuple[int, str, str], Interval | None] = {}
+        self._weights: dict[When | None, Interval | None] = {}
 
     # ---- which items -------------------------------------------------------------------------------------------------
 
@@ -154,13 +157,22 @@ class Patient:
         if selection.condition("ahead"):
             yield from self._planned_courses(selection)
             return
-        taken = [t for t in self.record.therapies if t.concept in selection.members and t.taken and not t.planned]
-        taken = [t for t in taken if not self._lies_ahead(t.start) and not self._is_local(t)]
-        for drug in sorted({therapy.concept for therapy in taken}):
-            entries = self._entries_of([t for t in taken if t.concept == drug])
-            fits = [both(self._entry_meets(selection, t, c) for c in selection.conditions) for t in entries.entries]
-            for group in entries.courses(fits):
-                yield self._course(entries, group, fits)
+        of_entries = [condition for condition in selection.conditions if condition.name in ("route", "dose")]
+        for drug in sorted(self._taken.keys() & selection.members):
+            entries = self._taken[drug]
+            fits = tuple(both(self._entry_meets(selection, t, c) for c in of_entries) for t in entries.entries)
+            if (drug, fits) not in self._made:
+                self._made[drug, fits] = [self._course(entries, group, fits) for group in entries.courses(fits)]
+            yield from self._made[drug, fits]
+
+    @cached_property
+    def _taken(self) -> dict[str, _Entries]:
+        """The entries of each drug that was taken, apart from those given locally where the treatment meant is systemic."""
+        found: dict[str, list[Therapy]] = {}
+        for entry in self.record.therapies:
+            if entry.taken and not entry.planned and not self._lies_ahead(entry.start) and not self._is_local(entry):
+                found.setdefault(entry.concept, []).append(entry)
+        return {drug: _Entries(self.day, sorted(entries, key=_by_start)) for drug, entries in found.items()}
 
     def _planned_courses(self, selection: Selection) -> Iterator[Item]:
         for entry in self.record.therapies:
@@ -170,12 +182,6 @@ class Patient:
                 whole = both(self._entry_meets(selection, entry, c) for c in selection.conditions)
                 text = f"{label} {entry.text} planned".replace("  ", " ")
                 yield Item("therapy", entry.concept, text, entry.start, whole=whole, id=entry.id)
-
-    def _entries_of(self, taken: list[Therapy]) -> _Entries:
-        key = tuple(map(id, taken))
-        if key not in self._entries:
-            self._entries[key] = _Entries(self.day, sorted(taken, key=_by_start))
-        return self._entries[key]
 
     def _is_local(self, therapy: Therapy) -> bool:
         """Tell whether a drug that is meant as a systemic treatment was given on the skin, inhaled, or into a joint."""
@@ -189,7 +195,7 @@ class Patient:
             return self._dose_meets(selection, entry, condition.comparison)
         return True
 
-    def _course(self, entries: _Entries, group: list[int], fits: list[Truth]) -> Item:
+    def _course(self, entries: _Entries, group: list[int], fits: Sequence[Truth]) -> Item:
         """Return the course of a group of entries, its extent as far as it is known; `fits` tells which entries meet the dose."""
         widest = entries.widest(group, [i for i, truth in enumerate(fits) if truth is not False])
         run = [entries.entries[i] for i in group]
@@ -216,15 +222,17 @@ class Patient:
 
     def daily_dose(self, selection: Selection, entry: Therapy, unit: str) -> Interval | None:
         """Return the daily dose of an entry in the unit asked for and in the class's equivalent; None where it cannot be told."""
-        if entry.dose is None:
+        of_class = selection.concept if selection.concept in self.vocabulary.equivalents else ""
+        key = (id(entry), of_class, unit)
+        if key not in self._doses:
+            self._doses[key] = self._daily_dose(of_class, entry, unit)
+        return self._doses[key]
+
+    def _daily_dose(self, of_class: str, entry: Therapy, unit: str) -> Interval | None:
+        factors = self.vocabulary.equivalents[of_class][1] if of_class else {entry.concept: Fraction(1)}
+        if entry.dose is None or entry.concept not in factors:
             return None
-        factor = Fraction(1)
-        if selection.concept in self.vocabulary.equivalents:
-            factors = self.vocabulary.equivalents[selection.concept][1]
-            if entry.concept not in factors:
-                return None
-            factor = factors[entry.concept]
-        return self._in_unit(entry.dose, factor, unit, entry.start)
+        return self._in_unit(entry.dose, factors[entry.concept], unit, entry.start)
 
     def _in_unit(self, dose: Dose, factor: Fraction, unit: str, when: When | None) -> Interval | None:
         amount = dose.amount * factor
@@ -241,6 +249,11 @@ class Patient:
 
     def weight_near(self, when: When | None) -> Interval | None:
         """Return the weight measured nearest in time, the earlier of two equally near; all that may be the nearest as a range."""
+        if when not in self._weights:
+            self._weights[when] = self._weight_near(when)
+        return self._weights[when]
+
+    def _weight_near(self, when: When | None) -> Interval | None:
         weights = [
             m for m in self.record.measurements if m.concept == "weight" and not (m.when and m.when.earliest > self.day)
         ]
@@ -641,7 +654,7 @@ class _Entries:
     def goes_on(self, entry: Therapy) -> bool:
         return entry.ongoing or (entry.end is not None and entry.end.earliest > self.day)
 
-    def courses(self, fits: list[Truth]) -> Iterator[list[int]]:
+    def courses(self, fits: Sequence[Truth]) -> Iterator[list[int]]:
         """Yield groups of entries that certainly are of one course; an entry that may not fit stands alone."""
         seen: set[int] = set()
         for i, fit in enumerate(fits):

@@ -58,17 +58,19 @@ class Vocabulary:
 
     def labels(self, kind: str) -> Mapping[str, str]:
         """Return id to label for one kind of item; therapies are drugs and classes."""
-        if kind == "measurement":
-            return {quantity.id: quantity.label for quantity in self.quantities.values()}
-        if kind == "therapy":
-            return {**self.drugs, **self.classes}
+        return self._labels[kind]
+
+    @cached_property
+    def _labels(self) -> Mapping[str, Mapping[str, str]]:
         return {
+            "measurement": {quantity.id: quantity.label for quantity in self.quantities.values()},
             "finding": self.findings,
+            "therapy": {**self.drugs, **self.classes},
             "event": self.events,
             "procedure": self.procedures,
             "judgement": self.judgements,
             "consent": self.consents,
-        }[kind]
+        }
 
     def kinds_of(self, concept: str) -> list[str]:
         """Return the kinds under which a concept is declared."""
@@ -80,13 +82,20 @@ class Vocabulary:
 
     def ancestors(self, concept: str) -> frozenset[str]:
         """Return a concept and every class (or wider finding, event, procedure) that it belongs to."""
-        found = {concept}
-        queue = [concept]
-        while queue:
-            fresh = self.parents.get(queue.pop(), frozenset()) - found
-            found |= fresh
-            queue.extend(fresh)
-        return frozenset(found)
+        if concept not in self._ancestors:
+            found = {concept}
+            queue = [concept]
+            while queue:
+                fresh = self.parents.get(queue.pop(), frozenset()) - found
+                found |= fresh
+                queue.extend(fresh)
+            self._ancestors[concept] = frozenset(found)
+        return self._ancestors[concept]
+
+    @cached_property
+    def _ancestors(self) -> dict[str, frozenset[str]]:
+        """What was asked for once."""
+        return {}
 
     def members(self, concept: str) -> frozenset[str]:
         """Return every drug of a drug or class; of a finding, event or procedure itself and every kind of it."""
