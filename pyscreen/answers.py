@@ -193,7 +193,9 @@ def _some(patient: Patient, test: Test) -> Answer:
 
 def _not_counted(matched: Iterable[tuple[Item, Truth, tuple[str, ...]]]) -> tuple[Evidence, ...]:
     """Return items that do not meet the conditions, each with those that it misses."""
-    return tuple(Evidence(item.text, _shown_when(item), item.id, "; ".join(missed)) for item, _, missed in matched)
+    return tuple(
+        replace(shown, note="; ".join(missed), known=None) for item, _, missed in matched for shown in _evidence([item])
+    )
 
 
 def _instead(patient: Patient, test: Test, items: list[Item]) -> tuple[Evidence, ...]:

@@ -57,6 +57,13 @@ def test_nothing_changed_between_a_screening_and_itself() -> None:
     assert (found.new, found.gone, found.changes, found.turns, found.verdicts) == ((), (), (), (), ())
 
 
+@pytest.mark.parametrize("days", [60, 150, 191])
+def test_time_alone_brings_no_item_and_takes_none(days: int) -> None:
+    found = comparison.difference(screening(ELIGIBLE), screening(ELIGIBLE, days))
+    assert found.changes
+    assert (found.new, found.gone) == ((), ())
+
+
 def test_time_alone_makes_items_too_old() -> None:
     found = comparison.difference(screening(ELIGIBLE), screening(ELIGIBLE, 60), ["1.2"])
     assert [(was.status, now.status) for was, now in found.verdicts] == [("eligible", "undecided")]
