@@ -456,6 +456,7 @@ def test_two_values_of_one_day_are_a_conflict_that_is_shown_and_solved(sheet: Pa
     add.get_by_role("button", name="Add").click()
     conflicts = sheet.locator(".conflicts")
     assert "Lactate dehydrogenase (LDH) 9 ukat/L on 2026-11-17" in conflicts.inner_text()
+    assert "A conflict decides nothing until solved" in conflicts.inner_text()
     conflicts.get_by_role("button", name="Delete Lactate dehydrogenase (LDH) 9").click()
     assert conflicts.count() == 0
 
@@ -527,6 +528,18 @@ def test_a_long_record_shows_its_latest_entries_and_finds_the_others(kb: Knowled
     opened.get_by_label("Only entries with").fill(" 7 10*9/L")
     assert [text.splitlines()[0] for text in opened.locator("#record .items li").all_inner_texts()] != []
     assert opened.locator("#record .items li").first.locator("b").inner_text().endswith("7 10*9/L")
+
+
+def test_an_entry_says_since_when_until_when_and_as_of_when(kb: KnowledgeBase, browser: Browser) -> None:
+    findings = [
+        {"finding": "immune_thrombocytopenia", "date": "2024-03", "end": "ongoing", "stated": "2026-11-17"},
+        {"finding": "malignancy", "end": "2020"},
+    ]
+    opened = ready(browser.open(page(kb, {"findings": findings}, DAY)))
+    entries = opened.locator("#record li")
+    for words in ("2024-03 to ongoing, last known 2026-11-17", "? to 2020"):
+        assert entries.filter(has_text=words).count() == 1
+    assert opened.locator(".conflicts").count() == 0
 
 
 def test_a_question_of_no_plain_item_is_answered_itself(kb: KnowledgeBase, browser: Browser, screener: Screener) -> None:

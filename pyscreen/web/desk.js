@@ -117,7 +117,7 @@ export class Desk {
     return h(
       "section",
       { class: "conflicts" },
-      h("h3", {}, `${conflicts.length === 1 ? "A conflict" : `${conflicts.length} conflicts`}: decides nothing until it is solved`),
+      h("h3", {}, `${conflicts.length === 1 ? "A conflict decides" : `${conflicts.length} conflicts decide`} nothing until solved`),
       h("ul", {}, conflicts.map((conflict) => this.conflict(conflict))),
     );
   }

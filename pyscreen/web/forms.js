@@ -51,8 +51,8 @@ export function itemWords(kb, section, item) {
 
 function dayWords(item) {
   const { start, end, date, stated } = item;
-  if (start || end) return `${start ?? "?"} to ${end ?? "?"}`;
-  return [date, stated && `last known ${stated}`].filter(Boolean).join(", ") || "no date";
+  const days = start || end ? `${start ?? date ?? "?"} to ${end ?? "?"}` : date;
+  return [days, stated && `last known ${stated}`].filter(Boolean).join(", ") || "no date";
 }
 
 function moreWords(kb, item) {
