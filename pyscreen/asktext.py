@@ -43,7 +43,7 @@ def _standing(state: State) -> str:
     codes = [state.screening.kb.cohorts[cohort].code for cohort in state.undecided]
     if not codes:
         return "every cohort is decided"
-    return f"{len(codes)} of {len(state.screening.kb.cohorts)} cohorts are open ({', '.join(codes)})"
+    return f"{len(codes)} of {len(state.screening.kb.cohorts)} cohorts {'is' if len(codes) == 1 else 'are'} open ({', '.join(codes)})"
 
 
 def _question(page: Page, state: State, advice: Advice) -> None:

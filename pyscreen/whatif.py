@@ -493,7 +493,8 @@ class Planner:
                 continue
             if not self._eligible(cohort, {**truths, **changed, name: before}, screening.readings):
                 turned = ahead.turns(self.kb.tests[name]) or day
-                since = "; ".join(map(str, ahead.answer(self.kb.tests[name], day).evidence[:1]))
+                so = screening.answers[name] if before else ahead.answer(self.kb.tests[name], day)
+                since = "; ".join(map(str, so.evidence[: 3 if before else 1]))
                 label = self.kb.criteria[name].label + (f" ({since})" if since else "")
                 yield Wait(min(turned, day), label, self._clauses(cohort, name))
 

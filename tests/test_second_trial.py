@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from pyscreen import Screener, load, written
+from pyscreen.cli import main
 from pyscreen.screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Screening
 
 ROOT = Path(__file__).parents[1]
@@ -231,3 +234,19 @@ def test_what_is_presumed_stays_so_when_decided_exactly() -> None:
     assert screened(exact=True, **record).best.status == ELIGIBLE
     record["findings"].append({"finding": "study_drug_hypersensitivity"})
     assert screened(exact=True, **record).best.status == INELIGIBLE
+
+
+def test_waiting_for_a_washout_names_the_drug_that_is_not_washed_out() -> None:
+    record = ROOT / "kb/trials/diabetic_kidney/cases/semaglutide_five_weeks_ago.yaml"
+    line = ["whatif", str(record), "--trial", "diabetic_kidney", "--on", "2026-11-22", "--format", "json"]
+    (plan,) = json.loads(CliRunner().invoke(main, line).stdout)["cohorts"][0]["plans"]
+    (wait,) = plan["waits"]
+    assert wait["day"] == "2026-11-23"
+    assert "Semaglutide 1 mg/wk" in wait["label"]
+    assert "Dapagliflozin" not in wait["label"]
+
+
+def test_one_open_cohort_is_one() -> None:
+    record = ROOT / "kb/trials/diabetic_kidney/cases/one_risk_known.yaml"
+    said = CliRunner().invoke(main, ["next", str(record), "--trial", "diabetic_kidney", "--on", "2026-11-22"]).stdout
+    assert "1 of 1 cohorts is open (1)" in said
