@@ -24,7 +24,7 @@ def export(kb: KnowledgeBase) -> dict[str, Any]:
     """Return a trial with all that it leans on as one JSON object (its form: `schema`).
 
     >>> from pyscreen import load
-    >>> found = export(load("diabetic_kidney"))
+    >>> found = export(load())
     >>> found["format"], sorted(found)[:4]
     ('pyscreen.knowledge/1', ['acts', 'clauses', 'cohorts', 'criteria'])
     """

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from pyscreen import Screener, load
 from pyscreen.answers import answer
@@ -52,6 +53,11 @@ def test_the_same_seed_gives_the_same_patients_and_another_seed_others(trial: Kn
     assert not first["measurements"].equals(other["measurements"])
 
 
+def test_a_part_may_begin_with_somebody_whose_sex_is_not_recorded(kb: KnowledgeBase) -> None:
+    nobody = replace(profile_of(kb), unsexed=1.0, like_worked=0.0)
+    assert drawn(kb, 5, 1, nobody)["patients"]["sex"].to_list() == [None] * 5
+
+
 def test_a_larger_population_comes_in_parts_of_whole_patients(kb: KnowledgeBase) -> None:
     first, second = generate(kb, CHUNK + 3, seed=1, day=DAY)
     names = [*first["patients"]["patient"], *second["patients"]["patient"]]
@@ -83,8 +89,9 @@ def test_some_patients_are_eligible_and_many_are_open(tables: Tables, trial: Kno
     screener = Screener(trial)
     seen: Counter[str] = Counter()
     for chunk in tables:
-        for place in range(0, len(chunk.ids), 3):
-            seen.update(verdict.status for verdict in screener.screen(chunk.record(place, trial), DAY).verdicts.values())
+        for place in range(len(chunk.ids)):
+            screening = screener.screen(chunk.record(place, trial), DAY, dependences=False)
+            seen.update(verdict.status for verdict in screening.verdicts.values())
     assert seen["eligible"]
     assert seen["ineligible"]
     assert seen["undecided"]

@@ -129,7 +129,7 @@ class _Drawer:
         columns = {
             "patient": ids(np.arange(first, first + number)),
             "birth_date": self.dates(age, self.grains(rng, number)),
-            "sex": pl.Series(np.array(["female", "male", None], dtype=object)[sex], dtype=pl.String),
+            "sex": names(("female", "male"), np.where(sex > 1, -1, sex)),
             "died": self.dates(died, np.where(died > 0, DAY, NONE)),
             "recorded": self.dates(recorded, np.full(number, DAY)),
             "complete": marked(complete, number),
