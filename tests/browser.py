@@ -30,7 +30,10 @@ class Browser:
         self.complaints: list[str] = []
 
     def open(self, page: Path | str, dark: bool = False, width: int = 1280, height: int = 900, **more: Any) -> Page:
-        """Open a file, or a text as a file, in a window of its own; `more` goes to Playwright's `new_context`."""
+        """Open a file, or a text as a file, in a window of its own; `more` goes to Playwright's `new_context`.
+
+        Motion is reduced: a page that still scrolls smoothly is at another place by the time the mouse goes down.
+        """
         if isinstance(page, str):
             path = self._folder / f"page-{len(list(self._folder.iterdir()))}.html"
             path.write_text(page, encoding="utf-8")
@@ -38,7 +41,8 @@ class Browser:
             path = page
         size: sync_api.ViewportSize = {"width": width, "height": height}
         scheme: Literal["dark", "light"] = "dark" if dark else "light"
-        context = self._chromium.new_context(color_scheme=scheme, viewport=size, offline=True, **more)
+        more = {"color_scheme": scheme, "viewport": size, "offline": True, "reduced_motion": "reduce"} | more
+        context = self._chromium.new_context(**more)
         opened = context.new_page()
         opened.on("console", self._console)
         opened.on("pageerror", lambda error: self.complaints.append(str(error)))
