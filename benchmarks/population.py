@@ -80,7 +80,7 @@ def cohort(options: argparse.Namespace) -> Figures:
         with _timed(spent, "verdicts"):
             found = [verdicts(kb, one, statuses) for one in kb.cohorts.values()]
         for one in found:
-            eligible[one.cohort.id] += int(one.eligible.sum())
+            eligible[one.cohort.id] += int((one.codes == 0).sum())
         patients += len(chunk.ids)
         alone += answered.one_by_one[0]
     return {"patients": patients, "seconds": sum(spent.values()), "stages": spent, "one_by_one": alone, "eligible": eligible}

@@ -537,7 +537,7 @@ def cohort(
     with _progress(run.source.patients) as progress:
         parts = [progress(part) for part in run.parts(workers or min(os.cpu_count() or 1, 4))]
     summary = run.finish()
-    for line in report.problems([line for part in parts for line in part.problems]):
+    for line in report.problems([line for part in parts for line in part.problems], sum(part.wrong for part in parts)):
         click.echo(f"pyscreen: set aside: {_printable(line)}", err=True)
     if form == "json":
         click.echo(_json(run.as_json(summary)))

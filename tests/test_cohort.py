@@ -242,6 +242,26 @@ def test_a_patient_who_stands_there_twice_is_set_aside(kb: KnowledgeBase, tmp_pa
     assert "more than once" in rows["a"]
 
 
+def test_verdicts_are_written_some_at_a_time(
+    source: Path, whole: Path, kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cohort, "_AT_ONCE", 5)
+    finished(Run(read_tables(source, 16), kb, tmp_path / "v.parquet", DAY))
+    assert same(files(tmp_path / "v.parquet"), files(whole))
+
+
+def test_of_the_problems_of_a_part_the_first_are_told_and_all_written(kb: KnowledgeBase, tmp_path: Path) -> None:
+    names = [f"p{number:02}" for number in range(30)]
+    frames = {"patients": pl.DataFrame({"patient": names}), "findings": pl.DataFrame({"patient": names, "finding": ["slee"] * 30})}
+    run = Run(read_tables(frames), kb, tmp_path / "v.parquet", DAY)
+    (part,) = run.parts()
+    assert (part.aside, part.wrong, len(part.problems)) == (30, 30, cohort.TOLD)
+    run.finish()
+    rows = pl.read_parquet(tmp_path / "v.problems.parquet")
+    assert rows["patient"].to_list() == names
+    assert rows["row"].to_list() == list(range(1, 31))
+
+
 # ---- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -309,7 +329,7 @@ def test_one_patient_of_the_tables_is_screened_like_a_record(source: Path, whole
 
 
 def test_of_many_problems_the_first_are_shown() -> None:
-    assert list(report.problems([str(i) for i in range(30)]))[-2:] == ["19", "and 10 more"]
+    assert list(report.problems([str(i) for i in range(25)], 30))[-2:] == ["19", "and 10 more"]
 
 
 def test_the_table_has_the_columns_that_are_documented(whole: Path) -> None:

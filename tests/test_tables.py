@@ -14,6 +14,7 @@ import pytest
 from pyscreen.errors import RecordError
 from pyscreen.knowledge import KnowledgeBase
 from pyscreen.markup import load as read_markup
+from pyscreen.population import tables
 from pyscreen.population.tables import COLUMNS, Tables, frames_of, is_source, problems_of, read_tables, write_tables
 from pyscreen.written import build
 
@@ -75,6 +76,35 @@ def test_tables_need_not_be_in_order(
     for name, frame in shuffled(frames, 3).items():
         frame.write_parquet(tmp_path / "source" / f"{name}.parquet", row_group_size=50)
     same_records(read_tables(tmp_path / "source", size, tmp_path / "scratch"), written, kb)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 1000])
+@pytest.mark.parametrize("size", [1, 4, 5, 20, 1000])
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_part_holds_so_many_patients(monkeypatch: pytest.MonkeyPatch, at_once: int, size: int, in_order: bool) -> None:
+    """Whether ids come in order or not, some of them twice and some empty, and however many are looked at together."""
+    monkeypatch.setattr(tables, "_AT_ONCE", at_once)
+    names = sorted(f"p{number:02}" for number in range(20))
+    ids = sorted([*names, "p04", "p05", "p19"]) if in_order else [*reversed(names), None, "p04", "p05", "p19", None]
+    found = read_tables({"patients": pl.DataFrame({"patient": ids})}, size)
+    assert [chunk.ids for chunk in found] == [names[at : at + size] for at in range(0, 20, size)]
+    assert (found.patients, len(found)) == (20, -(-20 // size))
+
+
+def test_nobody_is_one_part_without_patients() -> None:
+    found = read_tables({"patients": pl.DataFrame({"patient": []}, {"patient": pl.String})})
+    assert (found.patients, [chunk.ids for chunk in found]) == (0, [[]])
+
+
+@pytest.mark.parametrize("ids", [pl.Series("patient", range(1, 201)), pl.Series("patient", sorted(map(str, range(1, 201))))])
+def test_a_file_of_which_all_would_be_read_for_a_part_is_written_anew(ids: pl.Series, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole numbers are no texts in order, and a large row group is read whole for some of its rows."""
+    monkeypatch.setattr(tables, "_LARGEST_GROUP", 100)
+    (tmp_path / "source").mkdir()
+    pl.DataFrame({"patient": ids}).write_parquet(tmp_path / "source" / "patients.parquet")
+    found = read_tables(tmp_path / "source", 50, tmp_path / "scratch")
+    assert [name for chunk in found for name in chunk.ids] == sorted(map(str, range(1, 201)))
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["patients.parquet"]
 
 
 def test_a_database_holds_the_records(
@@ -159,7 +189,7 @@ def test_a_mistake_is_reported_with_table_row_and_field(kb: KnowledgeBase, tmp_p
         if "p50" in chunk.ids:
             with pytest.raises(RecordError) as error:
                 chunk.record(chunk.ids.index("p50"), kb)
-    found = {(problem.line, problem.field): problem for problem in problems_of(error.value, tables, "p50")}
+    found = {(problem.line, problem.field): problem for problem in problems_of({"p50": error.value}, tables)["p50"].problems}
     first = 2 if ending == "csv" else 1  # the line of the names is a line of a CSV file
     assert set(found) == {(120 + first, "quantity"), (150 + first, "value")}
     assert all(problem.file == str(tmp_path / "source" / f"measurements.{ending}") for problem in found.values())

@@ -14,7 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from multiprocessing import get_context, parent_process
+from operator import add
 from pathlib import Path
 from random import Random
 from threading import Thread
@@ -26,14 +28,18 @@ import polars as pl
 from ..errors import Problem, PyscreenError, RecordError, RequestError
 from ..kleene import MET, UNKNOWN, UNMET
 from ..knowledge import KnowledgeBase, load
-from ..screening import ELIGIBLE, INELIGIBLE, UNDECIDED, Screener
+from ..screening import UNDECIDED, Screener
 from .batch import Batch
+from .columns import Flags, Ints
 from .funnel import Funnel
-from .planes import Graph, Statuses, Verdicts, verdicts
+from .planes import VERDICTS, Graph, Statuses, Verdicts, verdicts
 from .tables import PATIENT, Chunk, Tables, problems_of
 
-VERDICTS = (ELIGIBLE, INELIGIBLE, UNDECIDED)
 MANIFEST, PARTS = "run.json", ".parts"
+_AT_ONCE = 4_096
+"""How many patients' verdicts are written at a time."""
+TOLD = 20
+"""How many problems of a part are told; all of them are written."""
 _SHOWN: Mapping[str, Any] = {
     PATIENT: pl.String, "cohort": pl.String, "verdict": pl.Enum(VERDICTS), "failing": pl.UInt16, "open": pl.UInt16,
     "excluded_by": pl.UInt16, "open_exclusions": pl.UInt16, "blocker": pl.String, "missing": pl.List(pl.String),
@@ -60,13 +66,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """A finished part: how many patients, how many of them set aside, how many families were answered record by record."""
+    """A finished part: how many patients, how many of them set aside, how many families were answered record by record.
+
+    `wrong` counts the problems, of which `problems` has the first.
+    """
 
     number: int
     patients: int
     aside: int
     verified: int
     one_by_one: tuple[int, int]
+    wrong: int = 0
     problems: tuple[str, ...] = ()
 
 
@@ -79,6 +89,20 @@ class Summary:
     verified: int
     one_by_one: tuple[int, int]
     funnels: tuple[Funnel, ...]
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Summary:
+        """Return the summary of one part, as it was kept."""
+        part = written["part"]
+        counts = (part["patients"], part["aside"], part["verified"], tuple(part["one_by_one"]))
+        return cls(*counts, tuple(map(Funnel.read, written["funnels"])))
+
+    def __add__(self, other: Summary) -> Summary:
+        """Add the summary of other patients."""
+        one_by_one = (self.one_by_one[0] + other.one_by_one[0], self.one_by_one[1] + other.one_by_one[1])
+        funnels = tuple(one + more for one, more in zip(self.funnels, other.funnels, strict=True))
+        many = (self.patients + other.patients, self.aside + other.aside, self.verified + other.verified)
+        return Summary(*many, one_by_one, funnels)
 
 
 class Run:
@@ -100,7 +124,6 @@ class Run:
         self.day = day
         self.readings = kb.chosen(readings)
         self.cohorts = tuple(kb.cohort(name) for name in cohorts) or tuple(kb.cohorts.values())
-        self.batch = Batch(kb, day)
         self.graph = Graph(kb, self.readings)
         self.folder = output.with_name(output.name + PARTS)
         self.verify = verify
@@ -156,19 +179,20 @@ class Run:
 
     def screen(self, chunk: Chunk) -> Part:
         """Screen the patients of one chunk and keep what was found."""
-        answered = self.batch.answers(chunk)
+        answered = Batch(self.kb, self.day).answers(chunk)  # of each part anew: it keeps every value that it has seen
         many = len(chunk.ids)
         statuses = self.graph.evaluate(answered.truths, many)
         aside = np.zeros(many, np.bool_)
         aside[list(answered.aside)] = True
         found = [verdicts(self.kb, cohort, statuses) for cohort in self.cohorts]
         verified = self._verify(chunk, statuses, found, aside)
-        problems = [problem for place, error in answered.aside.items() for problem in self._problems(chunk.ids[place], error)]
+        problems = self._problems({chunk.ids[place]: error for place, error in answered.aside.items()})
         problems += [(patient, Problem(words, table)) for patient, table, words in chunk.strays]
-        part = Part(chunk.number, many, len(answered.aside), verified, answered.one_by_one,
-                    tuple(f"{patient}: {problem}" if patient else str(problem) for patient, problem in problems))  # fmt: skip
+        told = tuple(f"{patient}: {problem}" if patient else str(problem) for patient, problem in problems[:TOLD])
+        part = Part(chunk.number, many, len(answered.aside), verified, answered.one_by_one, len(problems), told)
         name = f"{chunk.number:06}"
-        self._keep(f"{name}.verdicts.parquet", _by_patient([_frame(chunk, one, aside) for one in found]))
+        for at in range(0, many, _AT_ONCE):
+            self._keep(f"{name}.{at:06}.verdicts.parquet", _frame(chunk, found, aside, slice(at, at + _AT_ONCE)))
         self._keep(f"{name}.statuses.parquet", _planes(chunk.number, statuses))
         if problems:
             self._keep(f"{name}.problems.parquet", _problem_frame(problems))
@@ -176,9 +200,10 @@ class Run:
         _write(self.folder / f"{name}.json", json.dumps({"part": part.__dict__, "funnels": funnels}))
         return part
 
-    def _problems(self, patient: str, error: RecordError) -> list[tuple[str | None, Problem]]:
-        placed = problems_of(error, self.source, patient) if isinstance(self.source, Tables) else error.problems
-        return [(patient, problem) for problem in placed]
+    def _problems(self, errors: Mapping[str, RecordError]) -> list[tuple[str | None, Problem]]:
+        if isinstance(self.source, Tables):
+            errors = problems_of(errors, self.source)
+        return [(patient, problem) for patient, error in errors.items() for problem in error.problems]
 
     def _keep(self, name: str, frame: pl.DataFrame) -> None:
         """Write a frame whole or not at all."""
@@ -202,13 +227,8 @@ class Run:
 
     def finish(self) -> Summary:
         """Put the parts together, write what was found, and clear the folder of parts away."""
-        kept = [json.loads((self.folder / f"{number:06}.json").read_text()) for number in range(len(self.source))]
-        parts = [Part(**one["part"]) for one in kept]
-        funnels = [Funnel.sum(rows) for rows in zip(*(one["funnels"] for one in kept), strict=True)]
-        summary = Summary(
-            sum(part.patients for part in parts), sum(part.aside for part in parts), sum(part.verified for part in parts),
-            (sum(part.one_by_one[0] for part in parts), sum(part.one_by_one[1] for part in parts)), tuple(funnels),
-        )  # fmt: skip
+        kept = (json.loads((self.folder / f"{number:06}.json").read_text()) for number in range(len(self.source)))
+        summary = reduce(add, (Summary.read(one) for one in kept))
         about = {
             "pyscreen": "verdicts", "trial": self.kb.trial, "knowledge base": self.kb.digest, "screened on": self.day.isoformat(),
             "readings": json.dumps(self.readings),
@@ -295,52 +315,59 @@ _PLANES: Mapping[str, Any] = {"part": pl.UInt32, "criterion": pl.String, "met": 
 _PROBLEMS: Mapping[str, Any] = {PATIENT: pl.String, "table": pl.String, "row": pl.Int64, "field": pl.String, "message": pl.String}
 
 
-def _frame(chunk: Chunk, found: Verdicts, aside: np.ndarray[Any, Any]) -> pl.DataFrame:
-    """Return the verdicts of a cohort, a row a patient; of one set aside only who and which cohort."""
-    own = len(found.cohort.needs)
-    clauses = np.array([need.clause for need in found.needs])
-    failing, open_ = found.failing.sum(axis=0), found.open.sum(axis=0)
-    verdict = np.where(failing > 0, 1, np.where(open_ > 0, 2, 0)).astype(np.uint8)
-    sole = np.where(failing == 1, found.failing.argmax(axis=0), -1)
-    counts = {
-        "failing": found.failing[:own].sum(axis=0), "open": found.open[:own].sum(axis=0),
-        "excluded_by": found.failing[own:].sum(axis=0), "open_exclusions": found.open[own:].sum(axis=0),
-    }  # fmt: skip
-    words = pl.Series([*clauses.tolist(), None], dtype=pl.String)
-    frame = pl.DataFrame(
-        {
-            PATIENT: chunk.ids,
-            "cohort": pl.Series([found.cohort.code], dtype=pl.String).new_from_index(0, len(chunk.ids)),
-            "verdict": pl.Series(VERDICTS, dtype=pl.Enum(VERDICTS)).gather(verdict),
-            **{name: pl.Series(count.astype(np.uint16)) for name, count in counts.items()},
-            "blocker": words.gather(np.where(sole < 0, len(clauses), sole)),
-            "missing": _missing(found.open & (verdict == 2), words),
-            "part": np.full(len(chunk.ids), chunk.number, np.uint32),
-            "place": np.arange(len(chunk.ids), dtype=np.uint32),
-        },
-        schema=_SHOWN,
-    )
+def _frame(chunk: Chunk, all_found: list[Verdicts], aside: Flags, patients: slice) -> pl.DataFrame:
+    """Return the verdicts of some patients, a row for each cohort; of a patient who was set aside only who and which cohort."""
+    found = [one.among(patients) for one in all_found]
+    many, each = len(found[0].codes), len(found)
+    who = np.repeat(np.arange(len(chunk.ids), dtype=np.uint32)[patients], each)
+    which = np.tile(np.arange(each, dtype=np.uint32), many)
+    clauses = [need.clause for one in found for need in one.needs]
+    words = pl.Series([*clauses, None], dtype=pl.String)
+    columns = [_columns(one) for one in found]
+    rows = {name: np.stack([one[name] for one in columns], axis=1).ravel() for name in columns[0]}
+    before = np.cumsum([0, *(len(one.needs) for one in found[:-1])])
+    sole = np.where(rows["blocker"] < 0, len(clauses), rows["blocker"] + np.tile(before, many))
+    told: dict[str, Any] = {
+        **rows,
+        PATIENT: chunk.frames["patients"][PATIENT].gather(who),
+        "cohort": pl.Series([one.cohort.code for one in found], dtype=pl.String).gather(which),
+        "verdict": pl.Series(VERDICTS, dtype=pl.Enum(VERDICTS)).gather(rows["verdict"]),
+        "blocker": words.gather(sole),
+        "missing": _missing(found, words),
+        "part": np.full(len(who), chunk.number, np.uint32),
+        "place": who,
+    }
+    frame = pl.DataFrame({name: told[name] for name in _SHOWN}, schema=_SHOWN)
     if not aside.any():
         return frame
-    kept = pl.Series(~aside)
+    kept = pl.Series(~aside).gather(who)
     return frame.with_columns(pl.when(kept).then(pl.col(name)) for name in _SHOWN if name not in _WHO)
 
 
-def _by_patient(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Put a patient's cohorts together."""
-    order = np.arange(len(frames) * len(frames[0])).reshape(len(frames), -1).T.ravel()
-    return pl.concat(frames)[order]
+def _columns(found: Verdicts) -> dict[str, Ints]:
+    """Return what there is to say of a cohort in numbers: the verdict's, counts, and the place of the sole blocker (-1: none)."""
+    own = len(found.cohort.needs)
+    failing = found.failing.sum(axis=0)
+    return {
+        "verdict": found.codes,
+        "failing": found.failing[:own].sum(axis=0, dtype=np.uint16),
+        "open": found.open[:own].sum(axis=0, dtype=np.uint16),
+        "excluded_by": found.failing[own:].sum(axis=0, dtype=np.uint16),
+        "open_exclusions": found.open[own:].sum(axis=0, dtype=np.uint16),
+        "blocker": np.where(failing == 1, found.failing.argmax(axis=0), -1),
+    }
 
 
-def _missing(open_: np.ndarray[Any, Any], words: pl.Series) -> pl.Series:
-    """Return for each patient the clauses that are open."""
-    patients, needs = np.nonzero(open_.T)
-    if not len(patients):
-        return pl.Series([[]], dtype=pl.List(pl.String)).new_from_index(0, open_.shape[1])
-    rows = pl.DataFrame({"place": patients, "clause": words.gather(needs)})
-    listed = rows.group_by("place", maintain_order=True).agg("clause")
-    everyone = pl.DataFrame({"place": np.arange(open_.shape[1])})
-    joined = everyone.join(listed, on="place", how="left", maintain_order="left")["clause"]
+def _missing(found: list[Verdicts], words: pl.Series) -> pl.Series:
+    """Return for each patient and cohort the clauses that are open, where the verdict is undecided."""
+    listed, before = list[pl.DataFrame](), 0
+    for number, one in enumerate(found):
+        patients, needs = np.nonzero((one.open & (one.codes == VERDICTS.index(UNDECIDED))).T)
+        rows = pl.DataFrame({"row": patients * len(found) + number, "clause": words.gather(needs + before)})
+        listed.append(rows.group_by("row", maintain_order=True).agg("clause"))
+        before += len(one.needs)
+    everyone = pl.DataFrame({"row": np.arange(len(found) * len(found[0].codes))})
+    joined = everyone.join(pl.concat(listed), on="row", how="left", maintain_order="left")["clause"]
     return joined.fill_null(pl.Series([[]], dtype=pl.List(pl.String)))
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..knowledge import KnowledgeBase
-from .planes import Verdicts
+from .planes import VERDICTS, Verdicts
 
+_TOTALS = ("patients", "eligible", "ineligible", "undecided")
 _COUNTS = ("failing", "open", "alone", "decides", "left", "certain")
+
+_Counted = TypeVar("_Counted", "Step", "Funnel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +65,24 @@ class Funnel:
             role = "requirement" if row < len(found.cohort.needs) else "exclusion"
             label = kb.criteria[need.criterion].label
             steps.append(Step(need.clause, label, role, *(int(np.count_nonzero(count)) for count in counts)))
-        many, ineligible = int(np.count_nonzero(~aside)), int(np.count_nonzero(fails))
-        eligible = int(np.count_nonzero((fails == 0) & (opens == 0) & ~aside))
-        cohort = found.cohort
-        return cls(cohort.id, cohort.code, cohort.label, many, eligible, ineligible, many - eligible - ineligible, tuple(steps))
+        eligible, ineligible, undecided = np.bincount(found.codes[~aside], minlength=len(VERDICTS)).tolist()
+        many, cohort = int(np.count_nonzero(~aside)), found.cohort
+        return cls(cohort.id, cohort.code, cohort.label, many, eligible, ineligible, undecided, tuple(steps))
 
     @classmethod
-    def sum(cls, funnels: Iterable[Mapping[str, Any]]) -> Funnel:
-        """Add up the funnels of several parts, each as it was written by `as_json`."""
-        rows = list(funnels)
-        total = {name: sum(row[name] for row in rows) for name in ("patients", "eligible", "ineligible", "undecided")}
-        steps = []
-        for same in zip(*(row["steps"] for row in rows), strict=True):
-            counts = {name: sum(step[name] for step in same) for name in _COUNTS}
-            steps.append(Step(same[0]["clause"], same[0]["label"], same[0]["role"], **counts))
-        first = rows[0]
-        return cls(first["cohort"], first["code"], first["label"], **total, steps=tuple(steps))
+    def read(cls, written: Mapping[str, Any]) -> Funnel:
+        """Return a funnel as it was written by `as_json`."""
+        return cls(**{**written, "steps": tuple(Step(**step) for step in written["steps"])})
+
+    def __add__(self, other: Funnel) -> Funnel:
+        """Add the same cohort's counts of other patients."""
+        steps = tuple(_sum(one, more, _COUNTS) for one, more in zip(self.steps, other.steps, strict=True))
+        return replace(_sum(self, other, _TOTALS), steps=steps)
 
     def as_json(self) -> dict[str, Any]:
         """Return the funnel for JSON."""
         return asdict(self)
+
+
+def _sum(one: _Counted, other: _Counted, names: Iterable[str]) -> _Counted:
+    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in names})

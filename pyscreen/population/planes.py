@@ -7,7 +7,7 @@ worked out in an order in which members come first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..screening import ELIGIBLE, INELIGIBLE, UNDECIDED
 Plane = npt.NDArray[np.uint64]
 Truths = npt.NDArray[np.int8]
 """Three-valued answers: 1 yes, 0 unknown, -1 no."""
+VERDICTS = (ELIGIBLE, INELIGIBLE, UNDECIDED)
 _BITS = 64
 
 
@@ -208,26 +209,24 @@ def _at_least(
 
 @dataclass(frozen=True)
 class Verdicts:
-    """A cohort's verdicts for some patients. `failing` and `open` hold a row of flags for each of `needs`, the exclusions last."""
+    """A cohort's verdicts for some patients, each by its number in `VERDICTS`.
+
+    `failing` and `open` hold a row of flags for each of `needs`, the exclusions last.
+    """
 
     cohort: Cohort
     needs: tuple[Need, ...]
     failing: npt.NDArray[np.bool_]
     open: npt.NDArray[np.bool_]
+    codes: npt.NDArray[np.uint8]
 
-    @property
-    def ineligible(self) -> npt.NDArray[np.bool_]:
-        """Whether something needed is unmet, or an exclusion met."""
-        return np.asarray(self.failing.any(axis=0))
-
-    @property
-    def eligible(self) -> npt.NDArray[np.bool_]:
-        """Whether everything needed is met and every exclusion unmet."""
-        return np.asarray(~(self.failing.any(axis=0) | self.open.any(axis=0)))
+    def among(self, patients: slice) -> Verdicts:
+        """Return the verdicts of some of the patients."""
+        return replace(self, failing=self.failing[:, patients], open=self.open[:, patients], codes=self.codes[patients])
 
     def status(self, patient: int) -> str:
         """Return one patient's verdict."""
-        return INELIGIBLE if self.failing[:, patient].any() else UNDECIDED if self.open[:, patient].any() else ELIGIBLE
+        return VERDICTS[self.codes[patient]]
 
 
 def verdicts(kb: KnowledgeBase, cohort: Cohort, statuses: Statuses) -> Verdicts:
@@ -235,4 +234,5 @@ def verdicts(kb: KnowledgeBase, cohort: Cohort, statuses: Statuses) -> Verdicts:
     asked = [(need, UNMET) for need in cohort.needs] + [(need, MET) for need in kb.exclusions]
     failing = np.array([statuses.flags(need.criterion, fails) for need, fails in asked]).reshape(len(asked), -1)
     open_ = np.array([statuses.flags(need.criterion, UNKNOWN) for need, _ in asked]).reshape(len(asked), -1)
-    return Verdicts(cohort, tuple(need for need, _ in asked), failing, open_)
+    codes = np.where(failing.any(axis=0), 1, np.where(open_.any(axis=0), 2, 0)).astype(np.uint8)
+    return Verdicts(cohort, tuple(need for need, _ in asked), failing, open_, codes)

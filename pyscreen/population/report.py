@@ -7,11 +7,10 @@ from pathlib import Path
 
 from ..knowledge import KnowledgeBase
 from ..page import counted
-from .cohort import Summary, beside
+from .cohort import TOLD, Summary, beside
 from .funnel import Funnel
 
 _COSTLY = 3
-_SHOWN = 20
 
 
 def text(kb: KnowledgeBase, summary: Summary, output: Path, day: str, whole: bool, width: int = 100) -> str:
@@ -54,11 +53,11 @@ def _steps(funnel: Funnel, width: int) -> Iterator[str]:
         yield f"  {name:<{room}} {step.failing:>10,} {step.alone:>10,} {step.open:>10,} {step.left:>10,}"
 
 
-def problems(listed: list[str]) -> Iterator[str]:
-    """Yield the first problems of those set aside, and how many more there are."""
-    yield from listed[:_SHOWN]
-    if len(listed) > _SHOWN:
-        yield f"and {len(listed) - _SHOWN:,} more"
+def problems(listed: list[str], many: int) -> Iterator[str]:
+    """Yield the first of so many problems of those set aside, and how many more there are."""
+    yield from listed[:TOLD]
+    if many > TOLD:
+        yield f"and {many - TOLD:,} more"
 
 
 def _cut(words: str, width: int) -> str:

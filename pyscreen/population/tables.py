@@ -40,8 +40,12 @@ from ..written import build
 PATIENT, TEXT = "patient", "text"
 ROW = "row number"
 """The column in which a sorted copy keeps where its rows stood."""
-CHUNK = 65_536
-"""How many patients are read at a time."""
+CHUNK = 16_384
+"""How many patients are read at a time: so many that what a part costs by itself is little, so few that it takes little memory."""
+_AT_ONCE = 2**18
+"""How many ids are looked at together."""
+_LARGEST_GROUP = 2**20
+"""How many rows a row group of a Parquet file may have, which must be read to find some of them."""
 _LARGEST_EXACT = 2**53
 _FORMS: Mapping[str, type[msgspec.Struct]] = {
     "measurements": WrittenMeasurement,
@@ -170,9 +174,12 @@ class Tables:
         self.names = names
         self.identity = identity
         self.size = size
-        ids = self.lazy["patients"].select(PATIENT).drop_nulls().collect().to_series().unique().sort()
-        self.patients = len(ids)
-        self.bounds: list[str] = ids.gather_every(size, size - 1).to_list() if len(ids) > size else []
+        self.patients, self.bounds = 0, list[str]()
+        for ids in _distinct(self.lazy["patients"].select(PATIENT)):
+            self.bounds += ids.gather_every(size, -(self.patients + 1) % size).to_list()
+            self.patients += len(ids)
+        if self.patients and self.patients % size == 0:
+            self.bounds.pop()
 
     def __len__(self) -> int:
         return len(self.bounds) + 1
@@ -184,9 +191,7 @@ class Tables:
         """Return the rows of the patients of one chunk."""
         first = self.bounds[number - 1] if number else None
         last = self.bounds[number] if number < len(self.bounds) else None
-        lazy = {table: _between(frame, first, last) for table, frame in self.lazy.items()}
-        found = dict(zip(lazy, pl.collect_all(lazy.values()), strict=True))
-        return Chunk.of(number, found)
+        return Chunk.of(number, {table: _between(frame, first, last) for table, frame in self.lazy.items()})
 
     def of(self, patient: str) -> Chunk:
         """Return the rows of one patient as a chunk."""
@@ -206,13 +211,28 @@ class Tables:
         return {str(key[0]): sorted(rows[ROW].to_list()) for key, rows in found.group_by(PATIENT, maintain_order=True)}
 
 
-def _between(frame: pl.LazyFrame, first: str | None, last: str | None) -> pl.LazyFrame:
+def _distinct(ids: pl.LazyFrame) -> Iterator[pl.Series]:
+    """Yield each id once, in order: some at a time where they come in order, else all together."""
+    rows = ids.select(pl.len()).collect().item()
+    some = [ids.slice(at, _AT_ONCE) for at in range(0, rows, _AT_ONCE)]
+    ends = [end for one in some for end in one.select(first=pl.min(PATIENT), last=pl.max(PATIENT)).collect().row(0)]
+    last: str | None = None
+    for one in some if None not in ends and ends == sorted(ends) else [ids]:
+        found = one.drop_nulls().unique().sort(PATIENT).collect().to_series()
+        found = found if last is None else found.filter(found != last)
+        last = found[-1] if len(found) else last
+        yield found
+
+
+def _between(frame: pl.LazyFrame, first: str | None, last: str | None) -> pl.DataFrame:
+    """Read the rows of the patients after one and up to another, sorted by patient."""
     if first is not None:
         frame = frame.filter(pl.col(PATIENT) > first)
     if last is not None:
         within = pl.col(PATIENT) <= last
         frame = frame.filter(within if first is not None else within | pl.col(PATIENT).is_null())
-    return frame.sort(PATIENT, maintain_order=True)
+    found = frame.collect()
+    return found if found[PATIENT].is_sorted() else found.sort(PATIENT, maintain_order=True)
 
 
 def _filled(table: str, frame: pl.DataFrame | None) -> pl.DataFrame:
@@ -280,7 +300,7 @@ def read_patient(source: Path | str, kb: KnowledgeBase, patient: str) -> Record:
     try:
         return chunk.record(0, kb)
     except RecordError as error:
-        raise RecordError(problems_of(error, tables, patient)) from None
+        raise problems_of({patient: error}, tables)[patient] from None
 
 
 def is_source(path: Path | str) -> bool:
@@ -362,17 +382,18 @@ def _check(frames: Mapping[str, pl.LazyFrame], names: Mapping[str, str]) -> None
 
 
 def _sorted(file: Path) -> bool:
-    """Tell from a Parquet file's own statistics whether its row groups follow each other by patient."""
+    """Tell from a Parquet file's own statistics whether its row groups, none of them large, follow each other by patient."""
     import duckdb
 
-    if file.suffix != ".parquet":
+    if file.suffix != ".parquet" or pl.scan_parquet(file).collect_schema()[PATIENT] != pl.String:
         return False
     rows = duckdb.execute(
-        "SELECT stats_min_value, stats_max_value FROM parquet_metadata(?) WHERE path_in_schema = ? ORDER BY row_group_id",
+        "SELECT row_group_num_rows, stats_min_value, stats_max_value FROM parquet_metadata(?) WHERE path_in_schema = ? "
+        "ORDER BY row_group_id",
         [str(file), PATIENT],
     ).fetchall()
-    ends = [end for row in rows for end in row]
-    return all(end is not None for end in ends) and ends == sorted(ends)
+    ends = [end for _, *both in rows for end in both]
+    return None not in ends and ends == sorted(ends) and max((many for many, *_ in rows), default=0) <= _LARGEST_GROUP
 
 
 def _in_order(name: str, file: Path, folder: Path) -> pl.LazyFrame:
@@ -480,15 +501,28 @@ def write_tables(frames: Mapping[str, pl.DataFrame], folder: Path | str, ending:
             frame.with_columns(pl.col(name).list.join(";") for name in listed).write_csv(folder / f"{table}.csv")
 
 
-def problems_of(error: RecordError, tables: Tables, patient: str) -> list[Problem]:
-    """Return a patient's problems with the table, the row in it and the field where each stands."""
-    found = []
-    for problem in error.problems:
-        section, _, rest = problem.field.partition("[")
-        number, _, field = rest.partition("].")
-        table = section if section in tables.names else "patients"
-        rows = tables.rows(table, [patient]).get(patient, [])
-        place = int(number) if number.isdigit() else 0
-        line = rows[place] if place < len(rows) else None
-        found.append(replace(problem, file=tables.names.get(table, table), line=line, field=field or problem.field))
-    return found
+def problems_of(errors: Mapping[str, RecordError], tables: Tables) -> dict[str, RecordError]:
+    """Return the errors of some patients with the table of each problem, the row in it and the field where it stands."""
+    wanted: dict[str, set[str]] = {}
+    for patient, error in errors.items():
+        for problem in error.problems:
+            wanted.setdefault(_table(problem, tables), set()).add(patient)
+    rows = {table: tables.rows(table, patients) for table, patients in wanted.items()}
+    return {
+        patient: RecordError([_placed(problem, patient, rows, tables) for problem in error.problems])
+        for patient, error in errors.items()
+    }
+
+
+def _table(problem: Problem, tables: Tables) -> str:
+    section = problem.field.partition("[")[0]
+    return section if section in tables.names else "patients"
+
+
+def _placed(problem: Problem, patient: str, rows: Mapping[str, Mapping[str, list[int]]], tables: Tables) -> Problem:
+    table = _table(problem, tables)
+    number, _, field = problem.field.partition("[")[2].partition("].")
+    own = rows[table].get(patient, [])
+    place = int(number) if number.isdigit() else 0
+    line = own[place] if place < len(own) else None
+    return replace(problem, file=tables.names.get(table, table), line=line, field=field or problem.field)
