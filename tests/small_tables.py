@@ -57,11 +57,11 @@ ITEMS = {
 _NEWEST = ("latest", "each_of_latest", "consecutive", "fall", "rise", "relative_fall", "relative_rise")
 
 
-def questions(number: int, seed: int) -> Iterator[Test]:
-    """Yield so many tests, each of its own name: any items, under up to three conditions, summed up in any way."""
+def questions(number: int, seed: int, *kinds: str) -> Iterator[Test]:
+    """Yield so many tests, each of its own name: any items (of some kinds), under up to three conditions, summed up in any way."""
     choice = Random(seed)
     for i in range(number):
-        kind = choice.choice(list(ITEMS))
+        kind = choice.choice(kinds or list(ITEMS))
         summary, comparison = "some", "present"
         if kind == "judgement" or choice.random() < 0.6:
             summary = choice.choice(list(SUMMARIES[kind]))
@@ -82,9 +82,17 @@ def records(number: int, seed: int) -> Iterator[dict[str, Any]]:
         yield {"record": f"r{i:04}", **_Writer(choice).record()}
 
 
+def entangled(number: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield so many written records of entries of a drug or two that touch, overlap or may, and of weights about the same days."""
+    choice = Random(seed)
+    for i in range(number):
+        yield {"record": f"r{i:04}", **_Writer(choice, vague=0.5).entangled()}
+
+
 class _Writer:
-    def __init__(self, choice: Random) -> None:
+    def __init__(self, choice: Random, vague: float = 0.33) -> None:
         self.choice = choice
+        self.vague = vague
 
     def some(self, *options: Any) -> Any:
         return self.choice.choice(options)
@@ -93,7 +101,7 @@ class _Writer:
         """Return a day as it may be written: exactly, to the month or year, or not at all."""
         back = self.some(*_DAYS) if back is None else back
         text = (DAY - timedelta(days=back)).isoformat()
-        return self.some(text, text, text, text, text, text, text[:7], text[:4], None)
+        return text if self.choice.random() >= self.vague else self.some(text[:7], text[:7], text[:4], None)
 
     def record(self) -> dict[str, Any]:
         few = lambda most: range(self.choice.randint(0, most))  # noqa: E731
@@ -111,6 +119,30 @@ class _Writer:
         }
         return {name: [_written(row) for row in value] if name not in ("complete",) and isinstance(value, list) else value
                 for name, value in rows.items() if value}  # fmt: skip
+
+    def entangled(self) -> dict[str, Any]:
+        """Return a record of a month or two, in which next to nothing lies apart."""
+        drugs = self.choice.sample(DRUGS, self.some(1, 1, 2))
+        return {
+            "complete": self.some([], ["therapies"], ["events", "findings"]),
+            "therapies": [_written(self.entry(drug)) for drug in drugs for _ in range(self.some(1, 2, 3, 4, 5))],
+            "measurements": [_written(self.weight()) for _ in range(self.some(0, 1, 2, 3))],
+            "events": [_written(self.event()) for _ in range(self.some(0, 1))],
+            "findings": [_written(self.finding()) for _ in range(self.some(0, 1))],
+        }
+
+    def entry(self, drug: str) -> dict[str, Any]:
+        back = self.choice.randint(0, 70)
+        end = max(0, back - self.some(0, 1, 3, 7, 20, 40))
+        return {
+            "drug": drug, "dose": self.some(None, "5 mg/d", "30 mg/d", "60 mg/d", "1 mg/kg/d", "0.5 mg/kg/d"), "route": self.some(None, "oral", "topical"),
+            "start": self.day(back), "end": self.some("ongoing", None) if self.choice.random() < 0.2 else self.day(end),
+            "response": self.some(None, None, "none", "partial"), "for": self.some(None, None, "rash", "ache", "skin"),
+        }  # fmt: skip
+
+    def weight(self) -> dict[str, Any]:
+        written = self.some("60 kg", "60.0 kg", "30 kg", "29.9 kg", "90 kg", "60 kg", "30 kg", "<60 kg", "unknown", "0 kg")
+        return {"quantity": "weight", "value": written, "date": self.day(self.choice.randint(0, 70))}
 
     def measurement(self) -> dict[str, Any]:
         concept = self.some("platelets", "platelets", "platelets", "weight", "ldh")

@@ -569,15 +569,15 @@ def _daily_dose(matcher: Matcher, test: Test) -> _Found:
     hard: set[int] = set()
     totals: dict[int, tuple[Fraction, Fraction | None]] = {}
     for row, who, certain in zip(rows[~settled].tolist(), place[~settled].tolist(), now[~settled].tolist(), strict=True):
-        dose = amount(row)
-        if dose is not None and dose.unit != unit:
+        dose, daily = amount(row), None
+        if dose is not None:
             try:
-                dose = courses.weighed(row, dose, unit)
+                daily = Interval.exactly(dose.amount) if dose.unit == unit else courses.weighed(row, dose, unit)
             except Hard:
                 hard.add(who)
         low, high = totals.get(who, (Fraction(0), Fraction(0)))
-        low += dose.amount if dose is not None and certain else 0
-        totals[who] = low, None if high is None or dose is None else high + dose.amount
+        low += daily.low if daily is not None and daily.low and certain else 0
+        totals[who] = low, None if high is None or daily is None or daily.high is None else high + daily.high
     for who, (low, high) in totals.items():
         found[who] = truth(low, high, bool(complete[who]))
     return found, np.array(sorted(hard), np.int32)

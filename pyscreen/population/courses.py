@@ -1,7 +1,7 @@
 """Courses of drugs of many patients: entries that meet the dose conditions and touch, as in `pyscreen.items`, column by column.
 
-An entry that touches no other of its drug may be known as badly as it likes. Where some touch, their days must be exact; else the
-patient is hard.
+Days may be known in part: entries that touch whatever these days turn out to be are one course for certain, and entries that may
+touch may be one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..items import meets
+from ..items import FAR_AHEAD, LONG_AGO, meets
 from ..quantities import Interval
 from ..questions import Comparison, Selection
 from ..record import Dose
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Rows = npt.NDArray[np.int64]
 _MOST_ENTRIES = 63
+_LONG_AGO, _FAR_AHEAD = LONG_AGO.toordinal(), FAR_AHEAD.toordinal()
 NOBODY = -2
 _BY_WEIGHT = {("mg/d", "mg/kg/d"), ("mg/kg/d", "mg/d")}
 _TURNED = {"at_least": "at_most", "at_most": "at_least", "above": "below", "below": "above", "equals": "equals"}
@@ -33,9 +34,11 @@ _TURNED = {"at_least": "at_most", "at_most": "at_least", "above": "below", "belo
 
 @dataclass(frozen=True)
 class Entries:
-    """The entries that count on the screening date, by drug, patient and days. `chain` numbers those that touch, whatever their dose.
+    """The entries that count on the screening date, by drug, patient and days.
 
-    `bit` tells the entries of one drug and patient apart; `tangled` are those that may touch another, where not every day is known.
+    `chain` numbers those that may touch, whatever their dose, `firm` those that certainly do; `loose` are entries of a chain in which
+    these differ or may differ, `whole` those whose chain certainly hangs together. `bit` tells the entries of one drug and patient
+    apart; where there are too many for that they are `crowded`.
     """
 
     rows: Ints
@@ -52,8 +55,11 @@ class Entries:
     response: Ints
     reasons: Ints
     chain: npt.NDArray[np.int64]
+    firm: npt.NDArray[np.int64]
+    loose: Flags
+    whole: Flags
     bit: npt.NDArray[np.uint64]
-    tangled: Flags
+    crowded: Flags
     slices: dict[int, slice]
 
 
@@ -65,7 +71,7 @@ class Courses:
         self.vocabulary = matcher.vocabulary
         self.drugs = list(self.vocabulary.labels("therapy"))
         self.entries = self._entries()
-        self._reasons: dict[frozenset[str], Flags] = {}
+        self._reasons: dict[tuple[frozenset[str], bool], Flags] = {}
         self._items: dict[tuple[frozenset[str], str, tuple[str, ...]], tuple[Items, Rows]] = {}
         self._amounts: dict[tuple[str, int, int], Dose | None] = {}
         self._fitting: dict[tuple[str, Comparison], tuple[Truths, Flags]] = {}
@@ -88,18 +94,22 @@ class Courses:
         ongoing = section["ongoing"][rows]
         group, sizes = _runs((drug, place))
         exact = (first.first == first.last) & (last.first == last.last)
-        chain = _chains(np.repeat(np.arange(len(group)), sizes), first.first, last.last)
+        number = np.repeat(np.arange(len(group)), sizes)
+        chain = _chains(number, first.first, last.last)
         members = np.bincount(chain, minlength=1)[chain]
-        settled = np.bincount(chain, weights=~exact, minlength=1)[chain] == 0
+        loose = (members > 1) & (np.bincount(chain, weights=~exact, minlength=1)[chain] > 0)
+        firm = chain.copy()
+        firm[loose] = len(rows) + _firm(number[loose], first.at(loose), last.at(loose))
+        firm = np.unique(firm, return_inverse=True)[1].ravel()
         bit = np.arange(len(rows)) - np.repeat(group, sizes)
         slices = {int(drug[at]): slice(at, at + size) for at, size in zip(*(part.tolist() for part in _runs((drug,))), strict=True)}
         return Entries(
             rows.astype(np.int32), place, drug, first, last, start.at(rows), end,
             ongoing | (end.known & (end.first > matcher.day)), ongoing,
             section["dose"][rows], section["route"][rows], section["response"][rows], section["reasons"][rows],
-            chain=chain,
+            chain=chain, firm=firm, loose=loose, whole=np.bincount(firm, minlength=1)[firm] == members,
             bit=np.uint64(1) << np.minimum(bit, _MOST_ENTRIES).astype(np.uint64),
-            tangled=((members > 1) & ~settled) | np.repeat(sizes > _MOST_ENTRIES, sizes), slices=slices,
+            crowded=np.repeat(sizes > _MOST_ENTRIES, sizes), slices=slices,
         )  # fmt: skip
 
     def at(self, selection: Selection) -> npt.NDArray[np.int64]:
@@ -132,17 +142,18 @@ class Courses:
 
         entries = self.entries
         rows = self.at(selection)
-        hard = [rows[entries.tangled[rows]]]
-        rows = rows[~entries.tangled[rows]]
+        hard = [rows[entries.crowded[rows]]]
+        rows = rows[~entries.crowded[rows]]
         fits, unsure = self._fits(selection, rows)
         hard.append(rows[unsure])
         rows, fits = rows[fits >= 0], fits[fits >= 0]
-        wide = self._joined(rows)
+        group = _numbered((entries.drug[rows], entries.place[rows]))
+        wide = _chains(group, entries.first.first[rows], entries.last.last[rows])
         # Entries that meet the dose conditions and touch are one course; one that may meet them stands alone, and may be of it.
-        certain = fits > 0
-        course = np.zeros(len(rows), np.int64)
-        course[certain] = self._joined(rows[certain])
-        course[~certain] = len(rows) + np.arange(np.count_nonzero(~certain))
+        plain, loose = (fits > 0) & ~entries.loose[rows], (fits > 0) & entries.loose[rows]
+        course = 2 * len(rows) + np.arange(len(rows))
+        course[plain] = _chains(group[plain], entries.first.first[rows[plain]], entries.last.last[rows[plain]])
+        course[loose] = len(rows) + _firm(group[loose], entries.first.at(rows[loose]), entries.last.at(rows[loose]))
         order = np.argsort(course, kind="stable")
         rows, fits, wide, course = rows[order], fits[order], wide[order], course[order]
         starts, _ = _runs((course,))
@@ -151,12 +162,6 @@ class Courses:
         order = np.argsort(place, kind="stable")
         columns = {name: column.at(order) if hasattr(column, "at") else column[order] for name, column in columns.items()}
         return Items("therapy", place[order], fits[starts][order], np.ones(len(order), np.bool_), columns), np.concatenate(hard)
-
-    def _joined(self, rows: Rows) -> Rows:
-        """Number the runs of entries that touch, of some entries in order."""
-        entries = self.entries
-        group = _numbered((entries.drug[rows], entries.place[rows]))
-        return _chains(group, entries.first.first[rows], entries.last.last[rows])
 
     def _courses(self, rows: Rows, wide: Rows, starts: Rows) -> dict[str, Any]:
         """Return the columns of courses: each a run of entries, which may reach as far as all the entries of its number in `wide`."""
@@ -184,8 +189,8 @@ class Courses:
         parts, around = over(np.bitwise_or, entries.bit), possibly(np.bitwise_or, entries.bit)
         return {
             "start": start, "over": end, "goes_on": ongoing, "first": first, "last": last, "concept": entries.drug[rows][starts],
-            "response": self._response(rows, starts, parts != around), "chain": entries.chain[rows][starts],
-            "parts": parts, "around": around,
+            "response": self._response(rows, starts, (parts != around) | ~entries.whole[rows[starts]]),
+            "chain": entries.chain[rows[starts]], "firm": entries.firm[rows[starts]], "parts": parts, "around": around,
         }  # fmt: skip
 
     def _response(self, rows: Rows, starts: Rows, open_: Flags) -> Ints:
@@ -194,9 +199,9 @@ class Courses:
         if not len(starts):
             return np.zeros(0, np.int32)
         sizes = np.diff(np.r_[starts, len(rows)])
-        told, first = entries.response[rows] >= 0, entries.first.first[rows]
-        last = np.maximum.reduceat(np.where(told, first, -1), starts)
-        counts = told & (first == np.repeat(last, sizes))
+        told = entries.response[rows] >= 0
+        last = np.maximum.reduceat(np.where(told, entries.first.first[rows], -1), starts)
+        counts = told & (entries.first.last[rows] >= np.repeat(last, sizes))
         found = _agreed_in(entries.response[rows], counts, starts)
         own = last >= 0
         number = entries.chain[rows[starts]]
@@ -219,28 +224,32 @@ class Courses:
 
     def _next_response(self, own: Rows) -> int:
         """Return the response of the next entry after a course without one, where it follows without a gap."""
-        entries = self.entries
+        entries, first = self.entries, self.entries.first
         chain = np.arange(*np.searchsorted(entries.chain, [entries.chain[own[0]], entries.chain[own[0]] + 1]))
-        later = chain[(entries.response[chain] >= 0) & (entries.first.first[chain] >= entries.first.first[own].max())]
+        later = chain[(entries.response[chain] >= 0) & (first.last[chain] >= first.first[own].max())]
         if not len(later):
             return -1
-        following = entries.response[later[entries.first.first[later] == entries.first.first[later].min()]]
-        return int(following[0]) if (following == following[0]).all() else -1
+        next_ = later[first.first[later] <= first.last[later].min()]
+        following = entries.response[next_]
+        agreed = (following == following[0]).all() and first.first[next_].min() >= first.last[own].max()
+        return int(following[0]) if agreed else -1
 
-    def given_for(self, reasons: frozenset[str]) -> Flags:
-        """Tell of each chain of entries whether it was given for one of some reasons; for any, where there is none of them."""
-        if reasons not in self._reasons:
+    def given_for(self, reasons: frozenset[str], firm: bool = True) -> Flags:
+        """Tell of each firm run of entries whether it was given for one of some reasons (for any, where there is none); or of each chain."""
+        key = (reasons, firm)
+        if key not in self._reasons:
             sets = self.matcher.columns.reason_sets
             of_set = np.array([bool(reasons.intersection(words)) if reasons else bool(words) for words in sets], np.bool_)
-            found = np.zeros(int(self.entries.chain.max(initial=-1)) + 1, np.bool_)
-            found[self.entries.chain[of_set[self.entries.reasons]]] = True
-            self._reasons[reasons] = found
-        return self._reasons[reasons]
+            number = self.entries.firm if firm else self.entries.chain
+            found = np.zeros(int(number.max(initial=-1)) + 1, np.bool_)
+            found[number[of_set[self.entries.reasons]]] = True
+            self._reasons[key] = found
+        return self._reasons[key]
 
     def perhaps_for(self, reason: str) -> Flags:
         """Tell of each chain of entries whether it was given for a reason, a kind of it, or something wider."""
         kinds = self.vocabulary.members(reason)
-        return self.given_for(frozenset(name for kind in kinds for name in self.vocabulary.ancestors(kind)))
+        return self.given_for(frozenset(name for kind in kinds for name in self.vocabulary.ancestors(kind)), firm=False)
 
     @cached_property
     def _unsaid(self) -> Flags:
@@ -312,9 +321,9 @@ class Courses:
 
     def _by_weight(self, rows: Rows, which: Rows, doses: dict[int, Dose], comparison: Comparison) -> tuple[Truths, Flags]:
         """Compare doses with one by weight, or the other way round, given the weight nearest to the start of each."""
-        chosen, unsure = self._weights[0][rows], self._weights[1][rows]
-        known = chosen >= 0
-        values = self.matcher.columns.sections["measurements"]["values"].at(np.maximum(chosen, 0))
+        light, heavy, unsure = (part[rows] for part in self._weights)
+        known = light >= 0
+        values = self.matcher.columns.sections["measurements"]["values"]
         ops = ["at_least", "at_most"] if comparison.op == "between" else [comparison.op]
         truths = np.ones(len(rows), np.int8)
         for op, threshold in zip(ops, comparison.thresholds, strict=True):
@@ -323,10 +332,10 @@ class Courses:
             unsure = unsure | (known & np.isin(which, none))
             for turned in set(_TURNED.values()):
                 of = {number: bound[0] for number, bound in bounds.items() if bound is not None and bound[1] == turned}
-                here = np.isin(which, list(of))
+                here = known & np.isin(which, list(of))
                 if here.any():
-                    order = self.matcher.orders(values.at(here), which[here], of)
-                    truths[here] = np.minimum(truths[here], self.matcher.ordered(order, turned))
+                    ends = [self.matcher.orders(values.at(end[here]), which[here], of) for end in (light, heavy)]
+                    truths[here] = np.minimum(truths[here], self.matcher.ordered(*ends, turned))
         return np.where(known & ~unsure, truths, np.int8(0)), unsure
 
     def _turned(self, dose: Dose, op: str, number: Fraction) -> tuple[Fraction, str] | None:
@@ -335,22 +344,27 @@ class Courses:
             return None
         return (dose.amount / number, _TURNED[op]) if dose.unit == "mg/d" else (number / dose.amount, op)
 
-    def weighed(self, row: int, dose: Dose, unit: str) -> Dose | None:
+    def weighed(self, row: int, dose: Dose, unit: str) -> Interval | None:
         """Return an entry's dose in another unit by weight; None where no weight tells. Raises Hard where that is not told here."""
         from .matching import Hard
 
-        chosen, unsure = self._weights[0][row], self._weights[1][row]
+        light, heavy, unsure = (part[row] for part in self._weights)
         if unsure:
             raise Hard
-        if chosen < 0 or (dose.unit, unit) not in _BY_WEIGHT:
+        if light < 0 or (dose.unit, unit) not in _BY_WEIGHT:
             return None
-        weight = self.matcher.interval(self.matcher.columns.sections["measurements"]["values"], int(chosen)).low
-        assert weight is not None
-        return Dose(dose.amount / weight if dose.unit == "mg/d" else dose.amount * weight, unit)
+        values = self.matcher.columns.sections["measurements"]["values"]
+        least, most = (self.matcher.interval(values, int(end)).low for end in (light, heavy))
+        assert least is not None
+        assert most is not None
+        return Interval(dose.amount / most, dose.amount / least) if dose.unit == "mg/d" else Interval(dose.amount * least, dose.amount * most)
 
     @cached_property
-    def _weights(self) -> tuple[Rows, Flags]:
-        """The row of the weight measured nearest to the start of each entry (-1: none), and where that is not told here."""
+    def _weights(self) -> tuple[Rows, Rows, Flags]:
+        """The rows of the lowest and highest weight that may be the one measured nearest to the start of each entry (-1: none is known).
+
+        Also where that is not told here: where several may be, and they are not plain numbers in one unit.
+        """
         from .matching import pairs
 
         entries, section = self.entries, self.matcher.columns.sections["measurements"]
@@ -358,29 +372,47 @@ class Courses:
         weights = np.arange(part.start, part.stop)
         when = section["when"].at(weights)
         weights = weights[~(when.known & (when.first > self.matcher.day))]
-        when, place, values = section["when"].at(weights), section["place"][weights], section["values"].at(weights)
+        when, place, values = self.matcher.clamped(section["when"].at(weights)), section["place"][weights], section["values"].at(weights)
         order = np.argsort(entries.place, kind="stable")
-        everything = np.ones(len(order), np.bool_), np.ones(len(weights), np.bool_)
-        one, other = pairs(entries.place[order], place, *everything)
+        one, other = pairs(entries.place[order], place, np.ones(len(order), np.bool_), np.ones(len(weights), np.bool_))
         one = order[one]
-        count = np.bincount(one, minlength=len(order))
-        odd = np.bincount(one, weights=((values.other >= 0) | (values.number <= 0))[other], minlength=len(order)) > 0
-        vague = np.bincount(one, weights=~when.exact[other], minlength=len(order)) > 0
-        start = self.matcher.clamped(entries.start)
-        unsure = odd | ((count > 1) & (vague | ~start.exact))
-        # Of two equally near the earlier counts.
-        far = np.where(count[one] > 1, 2 * np.abs(when.first[other] - start.first[one]) + (when.first[other] > start.first[one]), 0)
-        nearest = np.full(len(order), np.iinfo(np.int64).max)
-        np.minimum.at(nearest, one, far)
-        near = far == nearest[one]
-        chosen = np.full(len(order), -1, np.int64)
-        chosen[one[near]] = weights[other[near]]
-        number, unit = section["values"].number, section["values"].unit
-        last = chosen[one[near]]
-        differ = (number[weights[other[near]]] != number[last]) | (unit[weights[other[near]]] != unit[last])
-        unsure[one[near][differ]] = True
-        chosen[unsure] = -1
-        return chosen, unsure
+        start = self.matcher.clamped(entries.start).at(one)
+        target = Days(np.where(start.known, start.first, _LONG_AGO), np.where(start.known, start.last, self.matcher.day), start.known)
+        near = _nearest(target, when.at(other), one, len(order))
+        one, other = one[near], other[near]
+        light, heavy = (np.full(len(order), -1, np.int64) for _ in range(2))
+        unsure = np.zeros(len(order), np.bool_)
+        by_value = np.lexsort((values.number[other], one))
+        one, other = one[by_value], other[by_value]
+        starts, sizes = _runs((one,))
+        if not len(starts):
+            return light, heavy, unsure
+        first, last = other[starts], other[starts + sizes - 1]
+        light[one[starts]], heavy[one[starts]] = weights[first], weights[last]
+        plain = np.maximum.reduceat(values.other[other], starts) < 0
+        alike = np.minimum.reduceat(values.unit[other], starts) == np.maximum.reduceat(values.unit[other], starts)
+        unsure[one[starts]] = ~plain | ((sizes > 1) & ~alike)
+        nothing = plain & alike & (values.number[first] <= 0)
+        boundless = np.array([value.low is None or value.high is None for value in self.matcher.codes.intervals] + [False], np.bool_)
+        nothing |= np.logical_or.reduceat(boundless[values.other[other]], starts)
+        unsure[one[starts[nothing]]] = False
+        light[one[starts[nothing]]] = -1
+        return light, heavy, unsure
+
+
+def _nearest(target: Days, when: Days, one: Rows, many: int) -> Flags:
+    """Tell of days, sorted into `many` groups by `one`, which may be the nearest to a target: of exact ones the earliest of those."""
+    farthest = np.where(when.known, np.maximum(when.last - target.first, target.last - when.first), _FAR_AHEAD - _LONG_AGO)
+    nearest = np.where(when.known, np.maximum(np.maximum(when.first - target.last, target.first - when.last), 0), 0)
+    least = np.full(many, _FAR_AHEAD)
+    np.minimum.at(least, one, farthest)
+    near: Flags = nearest <= least[one]
+    exact = np.ones(many, np.bool_)
+    exact[one[near & ~when.exact]] = False
+    exact &= np.bincount(one, weights=~target.exact, minlength=many) == 0
+    first = np.full(many, _FAR_AHEAD)
+    np.minimum.at(first, one[near], when.first[near])
+    return near & (~exact[one] | (when.first == first[one]))
 
 
 def _runs(keys: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -411,6 +443,31 @@ def _chains(group: npt.NDArray[np.int64], first: Ints, last: Ints) -> npt.NDArra
     gap = np.ones(len(group), np.bool_)
     gap[1:] = (group[1:] != group[:-1]) | (group[1:] * span + first[1:] > until[:-1] + 1)
     return np.cumsum(gap) - 1
+
+
+def _firm(group: npt.NDArray[np.int64], first: Days, last: Days) -> npt.NDArray[np.int64]:
+    """Number the runs of entries of one group between which no day is free, whatever their days turn out to be.
+
+    Two entries touch for certain where each surely begins by the day after the other surely still goes on. So an entry counts as the
+    time from its last possible beginning to that day; of one that may end before it begins only those can be sure that cover it.
+    """
+    span = np.int64(date.max.toordinal() + 2)
+    begun, until = group * span + first.last, group * span + last.first + 1
+    found = len(group) + np.arange(len(group))
+    order = np.argsort(begun, kind="stable")
+    plain = order[(begun <= until)[order]]
+    if not len(plain):
+        return found
+    reach = np.maximum.accumulate(until[plain])
+    gap = np.ones(len(plain), np.bool_)
+    gap[1:] = begun[plain[1:]] > reach[:-1]
+    number = np.cumsum(gap) - 1
+    found[plain] = number
+    odd = np.flatnonzero(begun > until)
+    at = np.searchsorted(begun[plain], until[odd], "right") - 1
+    covered = (at >= 0) & (reach[at] >= begun[odd])
+    found[odd[covered]] = number[at[covered]]
+    return found
 
 
 def _agreed_in(responses: Ints, counts: Flags, starts: Rows) -> Ints:

@@ -268,10 +268,10 @@ class Matcher:
                 meets = np.where([*good, False], 1, -1)[items["response"]]
                 return np.where(items["response"] < 0, 0, meets).astype(np.int8), nobody
             case "for":
-                chain, kinds = items["chain"], self.vocabulary.members(condition.word)
-                something, perhaps = self.courses.given_for(frozenset())[chain], self.courses.perhaps_for(condition.word)[chain]
+                chain, firm, kinds = items["chain"], items["firm"], self.vocabulary.members(condition.word)
+                something, perhaps = self.courses.given_for(frozenset())[firm], self.courses.perhaps_for(condition.word)[chain]
                 found = np.where(something & ~perhaps, -1, 0)
-                return np.where(self.courses.given_for(kinds)[chain], 1, found).astype(np.int8), nobody
+                return np.where(self.courses.given_for(kinds)[firm], 1, found).astype(np.int8), nobody
             case "with" if condition.selection:
                 return self._with(items, condition, so_far)
             case "age" if comparison:
@@ -494,9 +494,12 @@ class Matcher:
         bound = nearest[which, values.unit]
         return np.where(values.number < bound, -1, np.where(values.number > bound, 1, tie[which, values.unit])).astype(np.int8)
 
-    def ordered(self, order: Truths, op: str) -> Truths:
-        """Return the comparison that an order says."""
-        return _meets(order, op)
+    def ordered(self, low: Truths, high: Truths, op: str) -> Truths:
+        """Return the comparison that the orders of the lowest and the highest that a value may be say."""
+        if op == "equals":
+            return _sign((low == 0) & (high == 0), (low > 0) | (high < 0))
+        one, other = _meets(low, op), _meets(high, op)
+        return np.where(one == other, one, np.int8(0))
 
     def _table(self, op: str, number: Fraction, used: Ints) -> Truths:
         table = np.zeros(len(self.codes.intervals) + 1, np.int8)
