@@ -28,7 +28,7 @@ DAY = date(2026, 11, 20)
 ONE_DAY = timedelta(days=1)
 
 CELLS = Scale("cells", "10*9/L", {"K/uL": (Fraction(1), Fraction(0))})
-KILOS = Scale("weight", "kg")
+KILOS = Scale("weight", "kg", {"g": (Fraction(1, 1000), Fraction(0))})
 WORDS = Vocabulary(
     quantities={
         "platelets": Quantity("platelets", "Platelets", CELLS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -75,6 +76,15 @@ def questions(number: int, seed: int, *kinds: str) -> Iterator[Test]:
         yield replace(question(choice.choice(ITEMS[kind]), summary, comparison, *given), id=f"t{i}", family=f"f{i}")
 
 
+def of_courses() -> Iterator[Test]:
+    """Yield tests of whole courses of which only entries of a dose or by a route count."""
+    entries = ((), *((text,) for text in CONDITIONS["therapy"] if text.startswith(("dose", "route"))))
+    courses = ("outcome(failed)", "outcome(responded)", "for(rash)", "for(skin)", 'lasting(at_least("4 wk"))', "ongoing", 'within("28 d")',
+               "with(therapy(steroid))")  # fmt: skip
+    for i, (items, given, more) in enumerate(itertools.product(ITEMS["therapy"], entries, courses)):
+        yield replace(question(items, "some", "present", *given, more), id=f"c{i}", family=f"c{i}")
+
+
 def records(number: int, seed: int) -> Iterator[dict[str, Any]]:
     """Yield so many written records of a few items, much of them open."""
     choice = Random(seed)
@@ -132,8 +142,8 @@ class _Writer:
         }
 
     def entry(self, drug: str) -> dict[str, Any]:
-        back = self.choice.randint(0, 70)
-        end = max(0, back - self.some(0, 1, 3, 7, 20, 40))
+        back = self.week()
+        end = max(0, back - self.some(0, 1, 6, 7, 20, 35))
         return {
             "drug": drug, "dose": self.some(None, "5 mg/d", "30 mg/d", "60 mg/d", "1 mg/kg/d", "0.5 mg/kg/d"), "route": self.some(None, "oral", "topical"),
             "start": self.day(back), "end": self.some("ongoing", None) if self.choice.random() < 0.2 else self.day(end),
@@ -141,8 +151,12 @@ class _Writer:
         }  # fmt: skip
 
     def weight(self) -> dict[str, Any]:
-        written = self.some("60 kg", "60.0 kg", "30 kg", "29.9 kg", "90 kg", "60 kg", "30 kg", "<60 kg", "unknown", "0 kg")
-        return {"quantity": "weight", "value": written, "date": self.day(self.choice.randint(0, 70))}
+        written = self.some("60 kg", "60.0 kg", "30 kg", "29.9 kg", "90 kg", "60 kg", "30 kg", "<60 kg", "unknown", "0 kg", "29000 g")
+        return {"quantity": "weight", "value": written, "date": self.day(self.week())}
+
+    def week(self) -> int:
+        """Return a number of days back, often of whole weeks, so that days are often equally far apart."""
+        return self.some(self.choice.randint(0, 70), 7 * self.choice.randint(0, 10))
 
     def measurement(self) -> dict[str, Any]:
         concept = self.some("platelets", "platelets", "platelets", "weight", "ldh")

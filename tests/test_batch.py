@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyscreen.answers import answer
+from pyscreen.dates import When
 from pyscreen.errors import RecordError
+from pyscreen.items import _Entries
 from pyscreen.knowledge import KnowledgeBase
 from pyscreen.population.batch import Answered, Batch
+from pyscreen.population.columns import Days
+from pyscreen.population.courses import _firm
 from pyscreen.population.invented import generate
 from pyscreen.population.tables import Chunk, frames_of, read_tables
 from pyscreen.questions import Test
+from pyscreen.record import Therapy
 from tests import randoms
 from tests.populations import DAY, forms, worked_forms
 from tests.randoms import WORDS
-from tests.small_tables import entangled, questions, records
+from tests.small_tables import entangled, of_courses, questions, records
 
 CODES = {True: 1, False: -1, None: 0}
 
@@ -154,9 +163,29 @@ def test_any_question_is_answered_as_alone(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_entries_that_may_touch_make_the_courses_that_they_make_alone(seed: int) -> None:
     """Of a drug several entries, the days of which are known in part, and doses by a weight that is not known well."""
-    known, alone = small_answers(list(questions(120, seed, "therapy")), entangled(150, seed))
+    known, alone = small_answers([*questions(120, seed, "therapy"), *of_courses()], entangled(150, seed))
     assert known > 1000
     assert alone < 0.25
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"therapies": [
+            {"drug": "prednisone", "dose": "60 mg/d", "start": "2026-09-20", "end": "2026-10-20"},
+            {"drug": "prednisone", "dose": "5 mg/d", "start": "2026-10", "end": "2026-11-20", "response": "none"},
+            {"drug": "prednisone", "dose": "5 mg/d", "start": "2026-10-21", "end": "ongoing", "response": "partial"},
+        ]},
+        {"measurements": [{"quantity": "weight", "value": weight, "date": day} for weight, day in (("90 kg", "2026-10-01"), ("20 kg", "2026-10-03"))],
+         "therapies": [{"drug": drug, "dose": dose, "start": "2026-10-02", "end": "2026-11-19", "response": "none", "for": "rash"}
+                       for drug, dose in (("prednisone", "30 mg/d"), ("methotrexate", "0.5 mg/kg/d"))]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_courses_in_which_one_day_or_weight_more_or_less_tells(record: dict[str, Any]) -> None:
+    known, alone = small_answers(list(of_courses()), [{"record": "anna", **record}])
+    assert known > 1
+    assert alone == 0
 
 
 def small_answers(asked: list[Test], written: Iterable[dict[str, Any]]) -> tuple[int, float]:
@@ -174,3 +203,21 @@ def small_answers(asked: list[Test], written: Iterable[dict[str, Any]]) -> tuple
             assert found.truths[test.id][place] == CODES[alone[test.id].truth], (name, test, alone[test.id])
             known += alone[test.id].truth is not None
     return known, found.one_by_one[1] / (len(tests) * len(chunk.ids))
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=7))
+def test_entries_that_touch_whatever_their_days_turn_out_to_be(drawn: list[tuple[int, int, int, int]]) -> None:
+    def day(number: int) -> date:
+        return randoms.ago(40 - number)
+
+    entries = [
+        Therapy("prednisone", start=When(day(at), day(at + a)), end=When(day(at + b), day(at + max(a, b) + c))) for at, a, b, c in drawn
+    ]
+    alone = _Entries(randoms.DAY, entries)
+    courses = sorted(sorted(group) for group in alone.courses([True] * len(entries)))
+    first, last = (
+        Days(*(np.array([getattr(end, name).toordinal() for end in ends], np.int32) for name in ("earliest", "latest")), np.ones(len(ends), np.bool_))
+        for ends in ([span.first for span in alone.spans], [span.last for span in alone.spans])
+    )  # fmt: skip
+    numbers = _firm(np.zeros(len(entries), np.int64), first, last)
+    assert sorted(np.flatnonzero(numbers == number).tolist() for number in np.unique(numbers)) == courses
