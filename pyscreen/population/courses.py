@@ -235,7 +235,7 @@ class Courses:
         return int(following[0]) if agreed else -1
 
     def given_for(self, reasons: frozenset[str], firm: bool = True) -> Flags:
-        """Tell of each firm run of entries whether it was given for one of some reasons (for any, where there is none); or of each chain."""
+        """Tell of each firm run of entries (or of each chain) whether it was given for one of some reasons; for any, of none."""
         key = (reasons, firm)
         if key not in self._reasons:
             sets = self.matcher.columns.reason_sets
@@ -321,7 +321,7 @@ class Courses:
 
     def _by_weight(self, rows: Rows, which: Rows, doses: dict[int, Dose], comparison: Comparison) -> tuple[Truths, Flags]:
         """Compare doses with one by weight, or the other way round, given the weight nearest to the start of each."""
-        light, heavy, unsure = (part[rows] for part in self._weights)
+        light, heavy, unsure = self._weights[0][rows], self._weights[1][rows], self._weights[2][rows]
         known = light >= 0
         values = self.matcher.columns.sections["measurements"]["values"]
         ops = ["at_least", "at_most"] if comparison.op == "between" else [comparison.op]
@@ -334,8 +334,8 @@ class Courses:
                 of = {number: bound[0] for number, bound in bounds.items() if bound is not None and bound[1] == turned}
                 here = known & np.isin(which, list(of))
                 if here.any():
-                    ends = [self.matcher.orders(values.at(end[here]), which[here], of) for end in (light, heavy)]
-                    truths[here] = np.minimum(truths[here], self.matcher.ordered(*ends, turned))
+                    least, most = (self.matcher.orders(values.at(end[here]), which[here], of) for end in (light, heavy))
+                    truths[here] = np.minimum(truths[here], self.matcher.ordered(least, most, turned))
         return np.where(known & ~unsure, truths, np.int8(0)), unsure
 
     def _turned(self, dose: Dose, op: str, number: Fraction) -> tuple[Fraction, str] | None:
@@ -357,13 +357,15 @@ class Courses:
         least, most = (self.matcher.interval(values, int(end)).low for end in (light, heavy))
         assert least is not None
         assert most is not None
-        return Interval(dose.amount / most, dose.amount / least) if dose.unit == "mg/d" else Interval(dose.amount * least, dose.amount * most)
+        if dose.unit == "mg/d":
+            return Interval(dose.amount / most, dose.amount / least)
+        return Interval(dose.amount * least, dose.amount * most)
 
     @cached_property
     def _weights(self) -> tuple[Rows, Rows, Flags]:
-        """The rows of the lowest and highest weight that may be the one measured nearest to the start of each entry (-1: none is known).
+        """The rows of the lowest and highest weight that may be the one nearest to the start of each entry (-1: none is known).
 
-        Also where that is not told here: where several may be, and they are not plain numbers in one unit.
+        Also where that is not told here: several may be, and they are not plain numbers in one unit.
         """
         from .matching import pairs
 
@@ -372,9 +374,10 @@ class Courses:
         weights = np.arange(part.start, part.stop)
         when = section["when"].at(weights)
         weights = weights[~(when.known & (when.first > self.matcher.day))]
-        when, place, values = self.matcher.clamped(section["when"].at(weights)), section["place"][weights], section["values"].at(weights)
+        when, values = self.matcher.clamped(section["when"].at(weights)), section["values"].at(weights)
         order = np.argsort(entries.place, kind="stable")
-        one, other = pairs(entries.place[order], place, np.ones(len(order), np.bool_), np.ones(len(weights), np.bool_))
+        everything = np.ones(len(order), np.bool_), np.ones(len(weights), np.bool_)
+        one, other = pairs(entries.place[order], section["place"][weights], *everything)
         one = order[one]
         start = self.matcher.clamped(entries.start).at(one)
         target = Days(np.where(start.known, start.first, _LONG_AGO), np.where(start.known, start.last, self.matcher.day), start.known)
@@ -406,13 +409,13 @@ def _nearest(target: Days, when: Days, one: Rows, many: int) -> Flags:
     nearest = np.where(when.known, np.maximum(np.maximum(when.first - target.last, target.first - when.last), 0), 0)
     least = np.full(many, _FAR_AHEAD)
     np.minimum.at(least, one, farthest)
-    near: Flags = nearest <= least[one]
+    near = np.asarray(nearest <= least[one])
     exact = np.ones(many, np.bool_)
     exact[one[near & ~when.exact]] = False
     exact &= np.bincount(one, weights=~target.exact, minlength=many) == 0
     first = np.full(many, _FAR_AHEAD)
     np.minimum.at(first, one[near], when.first[near])
-    return near & (~exact[one] | (when.first == first[one]))
+    return np.asarray(near & (~exact[one] | (when.first == first[one])))
 
 
 def _runs(keys: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
