@@ -15,6 +15,7 @@ from .questions import Test, Threshold
 
 _LENGTHS = {"d": 1, "wk": 7, "mo": 1, "a": 12}
 _OF_SEVERAL = ("each_of_latest", "consecutive")
+_OF_THE_DAY = ("newest", "within", "method")
 _DIRECTIONS = {"below": "highest", "at_most": "highest", "above": "lowest", "at_least": "lowest"}
 
 
@@ -97,6 +98,19 @@ def _family(tests: list[Test]) -> Family:
     return Family(tuple(sorted(test.id for test in tests)), tuple(cells), held)
 
 
+def renewed(tests: Iterable[Test]) -> list[list[Test]]:
+    """Return the tests that a value of the day itself answers, together those that one value does, however far back they look."""
+    groups: dict[str, list[Test]] = {}
+    for test in tests:
+        selection = test.selection
+        of_the_day = all(c.name in _OF_THE_DAY and c.selection is None for c in selection.conditions)
+        scales = {_scale(threshold) for threshold in test.comparison.thresholds}
+        if selection.kind == "measurement" and test.summary == "latest" and not test.argument and of_the_day and len(scales) == 1:
+            method = selection.condition("method")
+            groups.setdefault("|".join((selection.concept, method.word if method else "", *scales)), []).append(test)
+    return [group for _, group in sorted(groups.items()) if len(group) > 1]
+
+
 def cut(numbers: list[Fraction]) -> Iterator[Cell]:
     """Yield the ranges into which ascending numbers cut all values, the numbers themselves among them."""
     previous: Fraction | None = None
@@ -155,4 +169,16 @@ def facts(tests: Iterable[Test]) -> str:
         for test in family.tests:
             lines.append(f"settled_by({test},{f}).")
             lines += [f"holds({test},{i})." for i in sorted(family.holds[test])]
+    return "\n".join(lines)
+
+
+def facts_of_renewed(tests: Iterable[Test]) -> str:
+    """Return what a new value answers as facts: `span(G, I)`, `spans(T, G)`, `fits(T, I)`; G and I are numbers."""
+    lines = []
+    for g, group in enumerate(renewed(tests)):
+        family = _family(group)
+        lines += [f"span({g},{i})." for i in range(len(family.cells))]
+        for test in family.tests:
+            lines.append(f"spans({test},{g}).")
+            lines += [f"fits({test},{i})." for i in sorted(family.holds[test])]
     return "\n".join(lines)

@@ -146,26 +146,34 @@ class Program:
     @contextmanager
     def guard(self) -> Iterator[Guard]:
         """Yield a guard under which models can be forbidden for a while; it is lifted afterwards."""
-        with self._control.backend() as backend:
-            literal = backend.add_atom()
-            backend.add_external(literal, clingo.TruthValue.Free)
+        guard = Guard(self._control)
         try:
-            yield Guard(self._control, literal)
+            yield guard
         finally:
-            with self._control.backend() as backend:
-                backend.add_external(literal, clingo.TruthValue.Release)
+            guard.lift()
 
 
-class Guard(NamedTuple):
-    """Constraints that hold only while `literal` is assumed."""
+class Guard:
+    """Constraints that hold only while `assumed` is assumed. It costs nothing until something is forbidden."""
 
-    control: clingo.Control
-    literal: int
+    def __init__(self, control: clingo.Control) -> None:
+        self._control = control
+        self.assumed: tuple[int, ...] = ()
 
     def forbid(self, literals: Iterable[int]) -> None:
         """Forbid that all these literals hold together."""
-        with self.control.backend() as backend:
-            backend.add_rule([], [self.literal, *literals])
+        with self._control.backend() as backend:
+            if not self.assumed:
+                self.assumed = (backend.add_atom(),)
+                backend.add_external(self.assumed[0], clingo.TruthValue.Free)
+            backend.add_rule([], [*self.assumed, *literals])
+
+    def lift(self) -> None:
+        """Allow again what was forbidden."""
+        if self.assumed:
+            with self._control.backend() as backend:
+                backend.add_external(self.assumed[0], clingo.TruthValue.Release)
+            self.assumed = ()
 
 
 def _problem(message: str) -> Problem:

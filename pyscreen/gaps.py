@@ -49,7 +49,7 @@ class Gaps:
         with self._program.guard() as guard:
             for _ in range(limit + 1):
                 outcome = self._program.solve(
-                    [*given, wanted, guard.literal], {"yes": self._inputs.yes, "no": self._inputs.no}
+                    [*given, wanted, *guard.assumed], {"yes": self._inputs.yes, "no": self._inputs.no}
                 )
                 if outcome is None:
                     return Missing(tuple(sorted(found, key=_order)), complete=True)

@@ -6,6 +6,7 @@ The engine decides; this tells quickly what a change could reach (tests hold the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from copy import copy
 from dataclasses import dataclass
 
 from .knowledge import Criterion, Member
@@ -16,6 +17,8 @@ MET, UNMET, UNKNOWN = "met", "unmet", "unknown"
 
 def status(criterion: Criterion, statuses: Mapping[str, str], readings: Mapping[str, str]) -> str:
     """Return the status of a criterion other than a test, given its members' statuses and how the readings are read."""
+    if criterion.kind == "by_reading":
+        return next((statuses[m.id] for m in criterion.members if readings[m.detail[0]] == m.detail[1]), UNKNOWN)
     members = [statuses[member.id] for member in criterion.members]
     match criterion.kind:
         case "all_of":
@@ -32,8 +35,6 @@ def status(criterion: Criterion, statuses: Mapping[str, str], readings: Mapping[
             return known.pop() if len(known) == 1 else UNKNOWN
         case "presumed_absent":
             return MET if MET in members else UNMET
-        case "by_reading":
-            return next((statuses[m.id] for m in criterion.members if readings[m.detail[0]] == m.detail[1]), UNKNOWN)
         case "points":
             certain, possible = points(criterion, statuses)
             return MET if certain >= criterion.number else UNMET if possible < criterion.number else UNKNOWN
@@ -119,17 +120,28 @@ class Graph:
             return UNKNOWN
         return UNKNOWN if truth is None else MET if truth else UNMET
 
-    def under(self, criteria: Iterable[str], readings: Mapping[str, str]) -> frozenset[str]:
-        """Return the tests that criteria lean on, as the readings are read."""
+    def under(self, criteria: Iterable[str], readings: Mapping[str, str] | None = None) -> frozenset[str]:
+        """Return the tests that criteria lean on, as the readings are read, or may be read."""
+        return frozenset(name for name in self._behind(criteria, readings) if self.criteria[name].kind == "test")
+
+    def part(self, criteria: Iterable[str], readings: Mapping[str, str]) -> Graph:
+        """Return the graph of these criteria and of what they lean on, as the readings are read: statuses of it take less time."""
+        names = self._behind(criteria, readings)
+        part = copy(self)
+        part.order = [criterion for criterion in self.order if criterion.id in names]
+        return part
+
+    def _behind(self, criteria: Iterable[str], readings: Mapping[str, str] | None) -> set[str]:
         stack, seen = list(criteria), set[str]()
         while stack:
             name = stack.pop()
             if name not in seen:
                 seen.add(name)
                 criterion = self.criteria[name]
-                stack += [member.id for member in criterion.members if _counts(criterion, member, readings)]
+                members = criterion.members
+                stack += [m.id for m in members if readings is None or _counts(criterion, m, readings)]
                 stack += self.doubts.get(name, ())
-        return frozenset(name for name in seen if self.criteria[name].kind == "test")
+        return seen
 
     def reach(self, truths: Mapping[str, Truth], movable: Collection[tuple[str, bool]], readings: Mapping[str, str]) -> Reach:
         """Return what may become of each criterion where tests can come to the answers in `movable`, and keep theirs otherwise.

@@ -129,6 +129,12 @@ class KnowledgeBase:
             if test.selection.kind not in ("judgement", "consent")
         }
 
+    @cached_property
+    def doubting(self) -> frozenset[str]:
+        """The tests that, answered yes, may put the answer to another one in doubt."""
+        doubts = (row[1] for row in self.program.rows("doubt", 2))
+        return frozenset(criterion.id for criterion in self.below(doubts) if criterion.kind == "test")
+
     def cohort(self, name: str) -> Cohort:
         """Return a cohort by its id or code; raises RequestError."""
         for cohort in self.cohorts.values():

@@ -13,12 +13,13 @@ from fractions import Fraction
 from typing import Any
 
 from . import cells
-from .answers import answer
+from .answers import Answers, answer
 from .dates import When
 from .knowledge import KnowledgeBase
 from .quantities import Interval, show
 from .questions import Condition, Test
 from .record import DirectAnswer, Dose, Measurement, Record, Statement, Therapy
+from .truth import Truth
 
 _SECTIONS = {
     "finding": "findings",
@@ -95,19 +96,34 @@ def _value(
     aims: Mapping[str, bool],
     day: date,
 ) -> Measurement | None:
-    """Return a measurement that answers all the tests as wanted: one that upsets the fewest other answers, from the middle of them."""
+    """Return a measurement that answers all the tests as wanted, and no other aim otherwise: of those that upset the fewest further
+    answers the one in the middle."""
     about = [t for t in kb.tests.values() if t.selection.concept == concept and t.selection.kind == "measurement"]
     before = answer(record, about, kb.vocabulary, day)
+    others = [test.id for test in about if test.id not in aims]
     fitting: dict[int, list[Measurement]] = {}
-    for number in _samples(tests):
+    for number in dict.fromkeys((*_samples(tests), *_samples(about))):
+        if 0 in fitting:
+            break
         one = Fraction(1)
         value = Measurement(concept, Interval.exactly(number), show(number), When.on(day), one, one, method)
         given = answer(replace(record, measurements=(*record.measurements, value)), about, kb.vocabulary, day)
-        if all(given[test.id].truth is aims[test.id] for test in tests):
-            known = (t.id for t in about if t.id not in aims and before[t.id].truth is not None)
-            fitting.setdefault(sum(given[name].truth is not before[name].truth for name in known), []).append(value)
+        if all(given[t.id].truth is aims[t.id] for t in tests) and not _against(given, before, aims):
+            upset = [name for name in others if _upsets(kb, name, before[name].truth, given[name].truth)]
+            fitting.setdefault(len(upset), []).append(value)
     best = fitting[min(fitting)] if fitting else []
     return best[len(best) // 2] if best else None
+
+
+def _against(given: Answers, before: Answers, aims: Mapping[str, bool]) -> bool:
+    """Tell whether an aim that was open is answered otherwise."""
+    named = (name for name in given.by_test if name in aims and before[name].truth is None)
+    return any(given[name].truth is (not aims[name]) for name in named)
+
+
+def _upsets(kb: KnowledgeBase, test: str, before: Truth, now: Truth) -> bool:
+    """Tell whether a value answers a further test in a way that may spoil something: otherwise, or so that it raises a doubt."""
+    return now is not before if before is not None else bool(now) and test in kb.doubting
 
 
 def _samples(tests: Iterable[Test]) -> list[Fraction]:

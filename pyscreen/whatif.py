@@ -14,10 +14,11 @@ from functools import cached_property
 
 from . import cells
 from .dates import shift
-from .engine import Outcome, Program
+from .engine import Program
 from .errors import Problem, RequestError, did_you_mean
 from .kleene import MET, UNMET, Graph, Reach, doubts
 from .knowledge import Cohort, Need
+from .proof import Prover, Trial
 from .screening import ELIGIBLE, Inputs, Screener, Screening
 from .targets import Target, Targets
 from .truth import Truth
@@ -27,6 +28,8 @@ LEVELS = {1: "question", 2: "test", 3: "invasive test", 4: "intervention"}
 SEARCH = ("--opt-strategy=usc", "--restart-on-model")
 """Core-guided optimisation: some forty times faster here than clingo's default on a first plan."""
 _MOST_DAYS = 8
+_MOST_REFUSED = 20
+"""So many plans of a day that a proof refuses are passed over; each leaves out what spoilt it, so there are few."""
 Truths = Mapping[str, Truth]
 
 
@@ -167,7 +170,8 @@ class Planner:
         self.burdens = burdens or {}
         root = self.kb.root
         weighed = [f"burden({act},{burden.level})." for act, burden in self.burdens.items() if burden.level]
-        facts = "\n".join([cells.facts(self.kb.tests.values()), *weighed])
+        tests = self.kb.tests.values()
+        facts = "\n".join([cells.facts(tests), cells.facts_of_renewed(tests), *weighed])
         self._program = Program([self.kb.main, root / "engine" / "whatif.lp"], facts=facts, options=SEARCH)
         self._inputs = Inputs(self._program)
         self._recorded = self._program.literals("recorded", 2)
@@ -178,6 +182,8 @@ class Planner:
         self._change = {_split(key): literal for key, literal in self._program.literals("change", 2).items()}
         self._graph = Graph(self.kb.criteria, doubts(self._program.rows("doubt", 2)))
         self._targets = Targets(self.kb)
+        self._prover = Prover(self.kb)
+        self._parts: dict[tuple[str, ...], Graph] = {}
         self._looking: _Outlook | None = None
 
     def plans(self, screening: Screening, cohort: str, limit: int = 3, by: date | None = None) -> WhatIf:
@@ -263,6 +269,11 @@ class Planner:
             for need in (*needs, *self.kb.exclusions)
         }
 
+    @cached_property
+    def _leaning(self) -> dict[str, frozenset[str]]:
+        """The tests that each requirement and exclusion leans on: its leaves, and what may put one of them in doubt."""
+        return {need: self._graph.under([need]) for need in self._leaves}
+
     def _concept_label(self, concept: str) -> str:
         kinds = self.kb.vocabulary.kinds_of(concept)
         return self.kb.vocabulary.label(kinds[0], concept) if kinds else concept
@@ -336,41 +347,77 @@ class Planner:
         truths = state.truths
         assumed = self._given(truths, screening.readings) + self._goals(cohort.needs, self.kb.exclusions)
         assumed += self._held(screening.day, day) + self._unneeded(screening, cohort, day)
-        for outcome in self._outcomes(assumed, limit):
-            plan = self._plan(screening, cohort, day, truths, outcome.holds, outcome.cost)
-            if self._eligible(cohort, {**truths, **state.expired, **plan.aims}, screening.readings):
-                yield plan
-
-    def _outcomes(self, assumed: list[int], limit: int) -> Iterator[Outcome]:
-        """Yield the cheapest sets of acts under the assumptions, none of them within another."""
-        if limit == 1:
-            outcome = self._program.best(assumed)
-            yield from () if outcome is None else (outcome,)
-            return
         with self._program.guard() as guard:
-            for _ in range(limit):
-                outcome = self._program.best([*assumed, guard.literal])
+            for _ in range(limit + _MOST_REFUSED):
+                outcome = self._program.best([*assumed, *guard.assumed])
                 if outcome is None:
                     return
-                yield outcome
-                taken = [self._take[key] for key in outcome.holds.get("take", ())]
-                if not taken:
+                plan = self._plan(screening, cohort, day, truths, outcome.holds, outcome.cost)
+                refused = self._refused(screening, plan)
+                if not refused:
+                    yield plan
+                    limit -= 1
+                if limit == 0 or not plan.steps:
                     return
-                guard.forbid(taken)
+                guard.forbid(refused or [self._take[key] for key in outcome.holds.get("take", ())])
+
+    def _refused(self, screening: Screening, plan: Plan) -> list[int]:
+        """Return the literals that may not hold together, since a plan with them would not do; none where it is proven."""
+        state, cohort = self._state(screening, plan.day), plan.cohort
+        if not self._eligible(cohort, {**state.truths, **state.expired, **plan.aims}, screening.readings):
+            return self._changing(plan.aims)
+        trial = self._trial(screening, plan)
+        spoilers = self._prover.spoilers(trial)
+        if spoilers:
+            return self._changing({test: plan.aims[test] for test in spoilers})
+        for aims, doubt in self._prover.doubts(trial):
+            return [*self._changing(aims), -self._change[doubt, "no"]]
+        return []
+
+    def _changing(self, aims: Mapping[str, bool]) -> list[int]:
+        return [self._change[test, "yes" if yes else "no"] for test, yes in aims.items()]
+
+    def _trial(self, screening: Screening, plan: Plan) -> Trial:
+        """Return a plan as it is put to the proof."""
+        state, cohort = self._state(screening, plan.day), plan.cohort
+        ahead, part = self._ahead(screening), self._part(cohort, screening.readings)
+        return Trial(
+            screening.record,
+            plan.day,
+            screening.day,
+            found={test: yes for test, yes in plan.aims.items() if state.truths[test] is None},
+            changed={test: yes for test, yes in plan.aims.items() if state.truths[test] is not None},
+            before={test.id: ahead.answer(test, plan.day).truth for c in part.order if (test := self.kb.tests.get(c.id))},
+            decide=lambda truths: self._eligible(cohort, truths, screening.readings),
+        )
+
+    def _part(self, cohort: Cohort, readings: Mapping[str, str]) -> Graph:
+        """Return the graph of what a cohort leans on."""
+        key = (cohort.id, *readings.values())
+        if key not in self._parts:
+            needs = (*cohort.needs, *self.kb.exclusions)
+            self._parts[key] = self._graph.part((need.criterion for need in needs), readings)
+        return self._parts[key]
 
     def _unneeded(self, screening: Screening, cohort: Cohort, day: date) -> list[int]:
         """Return the literals that leave alone what only settled criteria lean on, and ask nothing again to hear otherwise."""
         state = self._state(screening, day)
         needed = self._unsettled(screening, cohort, state.statuses)
-        otherwise = {(test, "no" if way else "yes") for test, way in state.expired.items()}
-        return [-lit for (test, way), lit in self._change.items() if test not in needed or (test, way) in otherwise]
+        wanted = {(test, way) for test in needed for way in ("yes", "no")}
+        wanted |= {(test, "no") for test in self.kb.doubting & self._all_leaves(cohort)}
+        wanted -= {(test, "no" if way else "yes") for test, way in state.expired.items()}
+        return [-literal for change, literal in self._change.items() if change not in wanted]
 
     def _unsettled(self, screening: Screening, cohort: Cohort, statuses: Mapping[str, str]) -> frozenset[str]:
         """Return the tests under what is not in order, as the readings are read."""
-        wrong = [n for n in cohort.needs if statuses[n.criterion] != MET]
-        wrong += [n for n in self.kb.exclusions if statuses[n.criterion] != UNMET]
+        wrong = self._wrong(cohort, statuses)
         leaves = frozenset[str]().union(*(self._leaves[need.criterion] for need in wrong))
         return leaves & self._outlook(screening).asked
+
+    def _wrong(self, cohort: Cohort, statuses: Mapping[str, str]) -> list[Need]:
+        """Return the requirements and exclusions that are not in order."""
+        wrong = [need for need in cohort.needs if statuses[need.criterion] != MET]
+        return wrong + [need for need in self.kb.exclusions if statuses[need.criterion] != UNMET]
 
     def _plan(
         self,
@@ -440,7 +487,7 @@ class Planner:
 
     def _clauses(self, cohort: Cohort, test: str) -> tuple[str, ...]:
         needs = (*cohort.needs, *self.kb.exclusions)
-        return tuple(dict.fromkeys(need.clause for need in needs if test in self._leaves[need.criterion]))
+        return tuple(dict.fromkeys(need.clause for need in needs if test in self._leaning[need.criterion]))
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
@@ -462,8 +509,8 @@ class Planner:
         leaves = sorted(self._unsettled(screening, cohort, screening.statuses))
         return [n for n in leaves if screening.answers[n].truth is not None and ahead.may_turn(tests[n])]
 
-    def _all_leaves(self, cohort: Cohort) -> set[str]:
-        return set().union(*(self._leaves[need.criterion] for need in (*cohort.needs, *self.kb.exclusions)))
+    def _all_leaves(self, cohort: Cohort) -> frozenset[str]:
+        return frozenset[str]().union(*(self._leaning[need.criterion] for need in (*cohort.needs, *self.kb.exclusions)))
 
     def _held(self, start: date, day: date) -> list[int]:
         """Return the literals that say which doses, moved on the first day, will have been held long enough by the other."""
@@ -499,7 +546,7 @@ class Planner:
                 yield Wait(min(turned, day), label, self._clauses(cohort, name))
 
     def _eligible(self, cohort: Cohort, truths: Truths, readings: Mapping[str, str]) -> bool:
-        statuses = self._graph.statuses(truths, readings)
+        statuses = self._part(cohort, readings).statuses(truths, readings)
         met = all(statuses[need.criterion] == MET for need in cohort.needs)
         return met and all(statuses[need.criterion] == UNMET for need in self.kb.exclusions)
 
@@ -509,7 +556,8 @@ class Planner:
 
     def _lapse(self, screening: Screening, plan: Plan) -> Lapse | None:
         truths: dict[str, Truth] = {**self._state(screening, plan.day).truths, **plan.aims}
-        after = replace(screening, statuses=self._graph.statuses(truths, screening.readings))
+        part = self._part(plan.cohort, screening.readings)
+        after = replace(screening, statuses=part.statuses(truths, screening.readings))
         needs = (*plan.cohort.needs, *self.kb.exclusions)
         resting = dict.fromkeys(test for need in needs for test in after.deciding_tests(need.criterion))
         ends: dict[date, list[str]] = {}
@@ -547,7 +595,10 @@ class Planner:
         return barred + [need for need in self.kb.exclusions if need.criterion not in reach.unmet]
 
     def _bar(self, screening: Screening, cohort: Cohort) -> Bar:
-        """Return a smallest set of requirements and exclusions that no plan satisfies."""
+        """Return a smallest set of requirements and exclusions that no plan satisfies.
+
+        Where plans satisfy all but none stands the proof, it is what is not in order.
+        """
         barring = self._barring(screening, cohort, screening.day)
         if barring:
             first = self._goal(cohort, barring[0])
@@ -555,6 +606,9 @@ class Planner:
         truths = self._state(screening, screening.day).truths
         given = self._given(truths, screening.readings)
         kept: list[tuple[Need, bool]] = [(n, False) for n in cohort.needs] + [(n, True) for n in self.kb.exclusions]
+        if self._possible(given, kept):
+            wrong = self._wrong(cohort, self._state(screening, screening.day).statuses)
+            return Bar(tuple(wrong), tuple(self._fixed_facts(screening, [self._goal(cohort, need) for need in wrong])))
         for goal in list(kept):
             fewer = [other for other in kept if other != goal]
             if not self._possible(given, fewer):

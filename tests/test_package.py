@@ -27,7 +27,7 @@ LAYERS = [
     {"written", "questions", "resources", "items"},
     {"codebook", "fhir", "answers", "cells", "cache"},
     {"knowledge"},
-    {"kleene", "sources", "targets", "turning", "sequel"},
+    {"kleene", "sources", "targets", "turning", "sequel", "proof"},
     {"screening"},
     {"explain", "gaps", "comparison", "whatif", "asking", "interview", "checking", "describe", "words", "document", "coverage"},
     {"exports", "outline", "drawing", "interchange", "styling"},
