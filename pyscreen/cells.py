@@ -28,7 +28,9 @@ class Cell:
 
     @property
     def sample(self) -> Fraction:
-        """A number inside."""
+        """A number inside, above 0 where there is one."""
+        if self.low is None and self.high is not None and self.high > 0:
+            return self.high / 2
         if self.low is None:
             return (self.high or Fraction(0)) - 1
         if self.high is None:

@@ -1,7 +1,8 @@
 """The knowledge base checks itself: every slip a knowledge engineer makes, with the file and line where it stands.
 
 Most are atoms `problem(Kind, Where, What)` that kb/engine/check.lp derives from the facts. What facts cannot tell is asked here:
-what the loader refuses, predicates that nobody reads, one test under two names, and, of clingo, whether anyone can enter a cohort.
+what the loader refuses, predicates that nobody reads, one test under two names, bounds that no value can have, and, of clingo,
+whether anyone can enter a cohort.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from . import cells, knowledge
 from .derived import INPUTS
 from .engine import Place, Program, Statement, Term, read_statements
 from .errors import KnowledgeBaseError, Problem, did_you_mean
+from .items import meets
 from .knowledge import Cohort, KnowledgeBase, Need
+from .quantities import Interval, outside
+from .questions import CHANGES, Comparison, Test
 from .screening import Inputs
 
 ERROR, WARNING = "error", "warning"
@@ -35,7 +39,8 @@ PREDICATES: Mapping[str, tuple[int, ...]] = {
     "denial": (2,),
     **dict.fromkeys(("quantity", "unit", "offset", "grade", "code", "code_method", "act", "manage"), (3,)),
     **dict.fromkeys(("finding", "event", "procedure", "judgement", "consent", "drug", "class", "method"), (2,)),
-    **dict.fromkeys(("scale", "in_class", "half_life", "outcome", "obtain", "doer", "done_by", "needs_first"), (2,)),
+    **dict.fromkeys(("scale", "lowest", "highest"), (2,)),
+    **dict.fromkeys(("in_class", "half_life", "outcome", "obtain", "doer", "done_by", "needs_first"), (2,)),
     **dict.fromkeys(("derived", "route", "not_systemic", "systemic", "attested"), (1,)),
     "equivalent": (4,),
     **dict.fromkeys(("trial", "cohort", "requires", "reading", "option"), (3,)),
@@ -156,6 +161,7 @@ class _Checker:
             yield from self._refused(error, derived)
             return
         yield from self._same_tests(kb)
+        yield from self._impossible_bounds(kb)
         if not any(finding.kind in _DEFORMED | _FOREIGN for finding in derived):
             yield from _Entrance(kb, self).findings()
 
@@ -291,6 +297,35 @@ class _Checker:
                 place = _place(self.find(words, ("test", "current_test")), words)
                 message = f"'{_unwrapped(test.id)}' asks the same as '{_unwrapped(other)}'"
                 yield self.finding("same_test", message, place)
+
+    def _impossible_bounds(self, kb: KnowledgeBase) -> Iterator[Finding]:
+        """Yield tests that compare a value with what it cannot be, or that every value it can have answers alike."""
+        for test in kb.tests.values():
+            selection = test.selection
+            if selection.kind != "measurement":
+                continue
+            quantity = kb.vocabulary.quantities[selection.concept]
+            for comparison in _of_values(test):
+                bounds = [threshold.number for threshold in comparison.thresholds if not threshold.limit]
+                if len(bounds) < len(comparison.thresholds):
+                    continue
+                beyond = [number for number in bounds if outside(Interval.exactly(number), quantity.possible)]
+                always = meets(quantity.possible, comparison)
+                if beyond or always is not None:
+                    words = (_unwrapped(test.id), quantity.id, comparison.op, comparison.thresholds[-1].text)
+                    place = _place(self.find(words), words)
+                    held = ", so that the answer is always the same" if always is not None else ""
+                    texts = " and ".join(threshold.text for threshold in comparison.thresholds)
+                    message = f"'{_unwrapped(test.id)}' compares {quantity.id} with {texts}, but it can be {quantity.range}{held}"
+                    yield self.finding("impossible", message, place)
+
+
+def _of_values(test: Test) -> Iterator[Comparison]:
+    """Yield the comparisons of a test with a value itself, and not with a number of values or with a change."""
+    comparisons = [c.comparison for c in test.selection.conditions if c.name == "value"]
+    if test.summary not in ("some", "count", "time_since", "time_between", *CHANGES):
+        comparisons.append(test.comparison)
+    yield from (one for one in comparisons if one is not None and all(t.duration is None for t in one.thresholds))
 
 
 class _Entrance:

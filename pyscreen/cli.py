@@ -539,6 +539,8 @@ def cohort(
     summary = run.finish()
     for line in report.problems([line for part in parts for line in part.problems], sum(part.wrong for part in parts)):
         click.echo(f"pyscreen: set aside: {_printable(line)}", err=True)
+    for line in report.problems([line for part in parts for line in part.unread], sum(part.impossible for part in parts)):
+        click.echo(f"pyscreen: unreadable: {_printable(line)}", err=True)
     if form == "json":
         click.echo(_json(run.as_json(summary)))
     else:

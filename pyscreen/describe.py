@@ -320,6 +320,7 @@ class _Guide:
             also = ", ".join(unit for unit in units if unit != scale.unit)
             page.pair("or", also and f"{also}: x {factor}{added}")
         page.listed("grades", (f"{grade} = {show(number)}" for grade, number in scale.grades.items()))
+        page.pair("possible", self.kb.vocabulary.quantities[name].range)
         if name in self.kb.vocabulary.derived:
             inputs = ", ".join(i for i in INPUTS.get(name, ()) if i in self.kb.vocabulary.quantities)
             page.pair("computed", f"where not reported, from {inputs or 'the birth date'}")

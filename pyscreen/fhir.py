@@ -41,7 +41,7 @@ from .dates import Duration, parse_when, shift
 from .doses import parse_dose
 from .errors import RecordError, did_you_mean
 from .form import CLOSABLE, SECTIONS, UNKNOWN
-from .quantities import parse_quantity
+from .quantities import Impossible, parse_quantity
 from .record import Note
 from .resources import (
     ABSENT,
@@ -72,6 +72,7 @@ from .resources import (
     decode_file,
     looks_like_fhir,
 )
+from .written import value_of
 
 if TYPE_CHECKING:
     from .vocabulary import Vocabulary
@@ -428,7 +429,7 @@ class _Reader:
             self.note("unmapped", f"{words_of(value.code)}: {refused}", where)
             self.unreadable(sense, when, where)
         else:
-            limits = limits_of(value.reference_range, number[1])
+            limits = self.limits(sense.concept, value, number[1], where)
             said = {"value": number[0], "unit": number[1] or None, "date": when["date"], "time": when["time"]}
             item = {**said, "method": sense.method, **limits}
             self.add("measurement", sense.concept, item, where)
@@ -439,16 +440,25 @@ class _Reader:
         self.add("measurement", sense.concept, {"value": UNKNOWN, **when, "method": sense.method}, where)
 
     def refused(self, concept: str, text: str, unit: str) -> str:
-        """Return why a value cannot stand on the quantity's scale, or nothing."""
+        """Return why something cannot be a value of the quantity, or nothing."""
         quantity = self.vocabulary.quantities.get(concept)
-        if quantity is None or text in quantity.scale.grades:
+        if quantity is None:
             return ""
         try:
-            _, number, _ = parse_quantity(text)
-            quantity.scale.to_canonical(number, unit or None)
+            value_of(text, unit or None, quantity)
+        except Impossible as error:
+            return str(error)
         except ValueError as error:
             return f"{text} {unit}: {error}"
         return ""
+
+    def limits(self, concept: str, value: Result, unit: str, where: str) -> dict[str, str]:
+        """Return the laboratory's limits of normal, but for those that no value can have."""
+        limits = limits_of(value.reference_range, unit)
+        refused = {side: reason for side, limit in limits.items() if (reason := self.refused(concept, limit, unit))}
+        for side, reason in refused.items():
+            self.note("ignored", f"{words_of(value.code)}: the {side} limit of normal: {reason}", where)
+        return {side: limit for side, limit in limits.items() if side not in refused}
 
     def stated(self, sense: Sense, said: set[bool], item: Item, where: str) -> bool:
         """Add a statement; a kind of the concept that is absent does not make the concept absent."""

@@ -14,7 +14,7 @@ from typing import Any
 from .knowledge import Criterion, KnowledgeBase, Member, Need
 from .quantities import Scale
 from .questions import Comparison, Condition, Selection, Test, Threshold
-from .vocabulary import Vocabulary
+from .vocabulary import Quantity, Vocabulary
 from .words import words_of_test
 
 FORMAT = "pyscreen.knowledge/1"
@@ -155,7 +155,7 @@ def _vocabulary(words: Vocabulary) -> dict[str, Any]:
     scales = {quantity.scale.name: quantity.scale for quantity in words.quantities.values()}
     return {
         "scales": {name: _scale(scale) for name, scale in sorted(scales.items())},
-        "quantities": {q.id: {"label": q.label, "scale": q.scale.name} for q in words.quantities.values()},
+        "quantities": {q.id: _quantity(q) for q in words.quantities.values()},
         **{
             name: dict(sorted(getattr(words, name).items()))
             for name in ("findings", "events", "procedures", "judgements", "consents", "drugs", "classes", "methods")
@@ -171,6 +171,12 @@ def _vocabulary(words: Vocabulary) -> dict[str, Any]:
             for group, (unit, factors) in sorted(words.equivalents.items())
         },
     }
+
+
+def _quantity(quantity: Quantity) -> dict[str, str]:
+    ends = {"lowest": quantity.possible.low, "highest": quantity.possible.high}
+    numbers = {end: str(number) for end, number in ends.items() if number is not None}
+    return {"label": quantity.label, "scale": quantity.scale.name, **numbers}
 
 
 def _scale(scale: Scale) -> dict[str, Any]:
@@ -275,7 +281,7 @@ def schema() -> dict[str, Any]:
         "vocabulary": _object(
             {
                 "scales": _by_id(_object({"unit": _TEXT, "units": _by_id(pair)}, grades=_by_id(_EXACT))),
-                "quantities": _by_id(_object({"label": _TEXT, "scale": _TEXT})),
+                "quantities": _by_id(_object({"label": _TEXT, "scale": _TEXT}, lowest=_EXACT, highest=_EXACT)),
                 **dict.fromkeys(
                     ("findings", "events", "procedures", "judgements", "consents", "drugs", "classes", "methods"), _WORDS
                 ),

@@ -31,10 +31,15 @@ _QUANTITY = re.compile(
 )
 _COMPARATORS: Mapping[str, Comparator] = {"": "", "<": "<", "<=": "<=", "≤": "<=", ">": ">", ">=": ">=", "≥": ">="}
 _UNITLESS = re.compile(r"1|\{[^{}]*\}")
+_TITRE = "{titer}"
 
 
 class UnitError(ValueError):
     """A unit in which a thing is not measured."""
+
+
+class Impossible(ValueError):
+    """A value that the thing measured cannot have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +135,27 @@ def between(value: Interval, low: Fraction, high: Fraction) -> Truth:
     return both([compare(value, "at_least", low), compare(value, "at_most", high)])
 
 
-def parse_quantity(written: str | int | float | Decimal | Fraction) -> tuple[Comparator, Fraction, str | None]:
+def outside(value: Interval, possible: Interval) -> bool:
+    """Return whether a value cannot be: a bound of it lies outside what is possible, or nothing possible lies within it.
+
+    >>> above = Interval(Fraction(0), None)
+    >>> [outside(bound(sign, Fraction(number)), above) for sign, number in (("", 0), ("<", 0), (">=", -1), (">", 0))]
+    [False, True, True, False]
+    """
+    ends = [end for end in (value.low, value.high) if end is not None]
+    within = [end for end in ends if compare(possible, "below", end) is not True and compare(possible, "above", end) is not True]
+    open_below = value.high_open and value.high is not None and value.high == possible.low
+    open_above = value.low_open and value.low is not None and value.low == possible.high
+    return len(within) < len(ends) or open_below or open_above
+
+
+def parse_quantity(
+    written: str | int | float | Decimal | Fraction, *, titre: bool = True
+) -> tuple[Comparator, Fraction, str | None]:
     """Return comparator, number and unit of a quantity as written; of a titre ("1:80"), its reciprocal.
 
     A float is taken as the decimal that it is written with. Raises `ValueError` for what is no finite number ("nan",
-    "1,200").
+    "1,200"), and without `titre` for a titre.
 
     >>> parse_quantity("<20 [IU]/mL")
     ('<', Fraction(20, 1), '[IU]/mL')
@@ -146,8 +167,10 @@ def parse_quantity(written: str | int | float | Decimal | Fraction) -> tuple[Com
     found = None if isinstance(written, bool) else _QUANTITY.fullmatch(str(written).strip())
     if found is None or (found["titre"] and int(found["titre"]) == 0):
         raise ValueError(f"'{written}' is no quantity; expected a number and a unit, such as 22 10*9/L, <20 % or 1:80")
-    number = Fraction(found["titre"] or found["number"])
-    return _COMPARATORS[found["comparator"]], number, found["unit"] or found["close"]
+    number, unit = Fraction(found["titre"] or found["number"]), found["unit"] or found["close"]
+    if found["titre"] and not titre:
+        raise ValueError(f"'{written}' is a titre, and the quantity is none; expected a number and a unit")
+    return _COMPARATORS[found["comparator"]], number, unit
 
 
 def show(number: Fraction) -> str:
@@ -211,6 +234,11 @@ class Scale:
         """Whether a number may stand without a unit."""
         return _UNITLESS.fullmatch(self.unit) is not None
 
+    @property
+    def titre(self) -> bool:
+        """Whether a value may be written as a titre (1:80): the scale takes UCUM's annotation for one."""
+        return _TITRE in self.units
+
     def to_canonical(self, number: Fraction, unit: str | None) -> Fraction:
         """Return the number in the canonical unit. Raises `UnitError`, which says what was expected.
 
@@ -227,7 +255,7 @@ class Scale:
         if isinstance(written, str) and written.strip() in self.grades:
             return Interval.exactly(self.grades[written.strip()])
         try:
-            comparator, number, unit = parse_quantity(written)
+            comparator, number, unit = parse_quantity(written, titre=self.titre)
         except ValueError as error:
             if not self.grades:
                 raise
@@ -244,6 +272,8 @@ class Scale:
             return Fraction(1), Fraction(0)
         if unit in self.factors:
             return self.factors[unit]
+        if self.titre:
+            raise self._refused(unit, "a titre has no unit")
         return self._from_library(unit), Fraction(0)
 
     def _from_library(self, unit: str) -> Fraction:

@@ -514,7 +514,7 @@ class Questions:
             return _difference_threshold(text, what, scale)
         if text in scale.grades:
             return Threshold(text, scale.grades[text], scale.unit)
-        comparator, number, unit = parse_quantity(text)
+        comparator, number, unit = parse_quantity(text, titre=scale.titre)
         if comparator:
             raise ValueError(f"'{text}' holds a comparison sign; the comparison is said by its name")
         if unit in ("[ULN]", "[LLN]"):

@@ -16,7 +16,7 @@ from . import cells
 from .answers import Answers, answer
 from .dates import When
 from .knowledge import KnowledgeBase
-from .quantities import Interval, show
+from .quantities import Interval, outside, show
 from .questions import Condition, Test
 from .record import DirectAnswer, Dose, Measurement, Record, Statement, Therapy
 from .truth import Truth
@@ -102,9 +102,12 @@ def _value(
     before = answer(record, about, kb.vocabulary, day)
     others = [test.id for test in about if test.id not in aims]
     fitting: dict[int, list[Measurement]] = {}
+    possible = kb.vocabulary.quantities[concept].possible
     for number in dict.fromkeys((*_samples(tests), *_samples(about))):
         if 0 in fitting:
             break
+        if outside(Interval.exactly(number), possible):
+            continue
         one = Fraction(1)
         value = Measurement(concept, Interval.exactly(number), show(number), When.on(day), one, one, method)
         given = answer(replace(record, measurements=(*record.measurements, value)), about, kb.vocabulary, day)

@@ -30,10 +30,10 @@ def read_form(path: Path | str, kb: KnowledgeBase, patient: str | None = None) -
     from . import fhir, markup
 
     if _is_tables(path):
-        from .population.tables import read_tables
+        from .population.tables import read_tables, readable
 
         record = _of_tables(Path(path), kb, patient)
-        form: object = read_tables(path).of(record.id).written(0)
+        form: object = readable(read_tables(path).of(record.id).written(0), kb.vocabulary)[0]
     else:
         data, name = _bytes(path), _name(path)
         record = parse_record(data, kb, name, patient)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .errors import KnowledgeBaseError, Problem
-from .quantities import Scale
+from .quantities import Impossible, Interval, Scale, outside
 
 if TYPE_CHECKING:
     from .engine import Program
@@ -17,13 +17,29 @@ if TYPE_CHECKING:
 KINDS = ("measurement", "finding", "therapy", "procedure", "event", "judgement", "consent")
 
 
+NOT_NEGATIVE = Interval(Fraction(0), None)
+"""What a quantity can be of which the vocabulary says nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """Something measured: its label and the scale it is measured on."""
+    """Something measured: its label, the scale it is measured on, and what it can be, in the canonical unit."""
 
     id: str
     label: str
     scale: Scale
+    possible: Interval = NOT_NEGATIVE
+
+    @property
+    def range(self) -> str:
+        """What it can be, for people."""
+        unit = "" if self.scale.unitless else f" {self.scale.unit}"
+        return f"{self.possible}{unit}".removeprefix(">= ") + (" or more" if self.possible.high is None else "")
+
+    def check(self, value: Interval, text: str) -> None:
+        """Raise Impossible, which tells the range, for a value that it cannot have."""
+        if outside(value, self.possible):
+            raise Impossible(f"'{text}' is impossible; expected {self.range}")
 
 
 @dataclass(frozen=True)
@@ -118,10 +134,11 @@ def read_vocabulary(program: Program) -> Vocabulary:
     """Read the vocabulary out of a grounded program; raises KnowledgeBaseError for numbers that are none."""
     reader = _Reader(program)
     scales = reader.scales()
+    ranges = reader.ranges()
     quantities = {}
     for concept, label, scale in reader.rows("quantity", 3):
         if scale in scales:
-            quantities[concept] = Quantity(concept, label, scales[scale])
+            quantities[concept] = Quantity(concept, label, scales[scale], ranges(concept, scale))
         else:
             reader.problems.append(Problem(f"quantity {concept} is measured on the undeclared scale {scale}"))
     vocabulary = Vocabulary(
@@ -197,6 +214,22 @@ class _Reader:
             )
             for scale, unit in self.rows("scale", 2)
         }
+
+    def ranges(self) -> Callable[[str, str], Interval]:
+        """Return a function from a quantity and its scale to what is possible: its own bounds, else the scale's, else 0 or more."""
+        lowest = {name: self.number(number, f"lowest of {name}") for name, number in self.rows("lowest", 2)}
+        highest = {name: self.number(number, f"highest of {name}") for name, number in self.rows("highest", 2)}
+
+        def possible(quantity: str, scale: str) -> Interval:
+            low = lowest.get(quantity, lowest.get(scale, Fraction(0)))
+            high = highest.get(quantity, highest.get(scale))
+            try:
+                return Interval(low, high)
+            except ValueError as error:
+                self.problems.append(Problem(f"lowest and highest of {quantity}: {error}"))
+                return Interval(low, None)
+
+        return possible
 
     def half_lives(self) -> dict[str, Fraction]:
         """Return the half-life of each drug in days."""

@@ -43,7 +43,7 @@ from .form import (
     shown,
 )
 from .markup import Place, dump, load
-from .quantities import Interval, Scale, UnitError, bound, parse_quantity
+from .quantities import Interval, UnitError, bound, parse_quantity
 from .record import DirectAnswer, Dose, Measurement, Note, Record, Statement, Therapy
 
 if TYPE_CHECKING:
@@ -556,7 +556,7 @@ class _Reader:
         """Return a grade or quantity in the canonical unit, and the unit in which it is written; raise ValueError."""
         key = (quantity.id, str(written).strip(), unit, default)
         if key not in self.amounts:
-            self.amounts[key] = _value(key[1], unit, quantity.scale, default)
+            self.amounts[key] = value_of(key[1], unit, quantity, default)
         return self.amounts[key]
 
     def dose(self, form: WrittenTherapy, place: Place) -> Dose | None:
@@ -579,20 +579,24 @@ class _Reader:
         self.problems[place] = Problem(printable(message), self.file, self.locate(place), _field(place))
 
 
-def _value(text: str, unit: str | None, scale: Scale, default: str | None) -> tuple[Interval, str | None]:
+def value_of(text: str, unit: str | None, quantity: Quantity, default: str | None = None) -> tuple[Interval, str | None]:
+    """Return what a value of a quantity says, and the unit in which it is written; raise ValueError (UnitError, Impossible)."""
+    scale = quantity.scale
     if text == UNKNOWN:
         return Interval(None, None), unit or default or scale.unit
     if text in scale.grades:
         return Interval.exactly(scale.grades[text]), None
     if len(re.split(r"[^0-9.,eE+-]", text.lstrip("<>=≤≥ "), maxsplit=1)[0]) > _LONGEST_NUMBER:
         raise ValueError(f"a number of more than {_LONGEST_NUMBER} characters")
-    comparator, number, found = parse_quantity(text)
+    comparator, number, found = parse_quantity(text, titre=scale.titre)
     if unit and found and unit != found:
         raise UnitError(f"the value is in '{found}', but its unit is said to be '{unit}'")
     if number and not _SMALLEST <= abs(number) <= _LARGEST:
         raise ValueError(f"'{text}' is outside everything that is measured")
     found = found or unit or default
-    return bound(comparator, scale.to_canonical(number, found)), found
+    value = bound(comparator, scale.to_canonical(number, found))
+    quantity.check(value, text if unit is None else f"{text} {unit}")
+    return value, found
 
 
 def _surely_before(first: When | None, second: When | None) -> bool:

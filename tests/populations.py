@@ -60,6 +60,8 @@ def _less(item: Any, choice: Random, wrong: float) -> Any:
     if not isinstance(item, dict):
         return item
     kept = {name: value for name, value in item.items() if name in _NEEDED or choice.random() >= wrong}
+    if "quantity" in item and choice.random() < wrong:
+        kept["value"] = f"-{item['value']}"
     return {name: _moved(value, choice) if name in _DATES else value for name, value in kept.items()}
 
 

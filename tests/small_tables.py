@@ -163,6 +163,8 @@ class _Writer:
         unit = {"platelets": self.some("10*9/L", "K/uL"), "weight": "kg", "ldh": "U/L"}[concept]
         day = self.day()
         value = self.some("10", "20", "29.9", "30", "30.0", "50", "60", "<30", ">=50", ">10")
+        if self.choice.random() < 0.02:
+            value = self.some("-10", "0", "-0.001", "<0", "<=0", "< -3", ">= -1")
         return {
             "quantity": concept, "value": self.some(f"{value} {unit}", f"{value} {unit}", f"{value} {unit}", "unknown"), "date": day,
             "time": self.some("08:00", "08:00:00", "20:00", None) if day and len(day) == 10 and self.choice.random() < 0.3 else None,

@@ -138,6 +138,34 @@ def test_what_contradicts_itself_is_answered_as_alone(kb: KnowledgeBase, record:
     same_as_alone(kb, chunk, found)
 
 
+@pytest.mark.parametrize(
+    ("quantity", "rows"),
+    [
+        ("platelets", [{"value": "22 10*9/L", "date": "2026-11-01"}, {"value": value, "date": "2026-11-02", "low": "125", "high": "-4"}])
+        for value in ("-22 10*9/L", "<0 10*9/L", ">= -1 10*9/L", "-1 /uL", "-0.0000001 10*9/L", "0 10*9/L", "<=0 10*9/L")
+    ]
+    + [("lvef", [{"value": "45 %", "date": "2026-11-01"}, {"value": value, "date": "2026-11-02"}]) for value in ("101 %", "> 100 %", "100 %")]
+    + [("ldh", [{"value": "700 U/L", "low": "-5", "high": high, "date": "2026-11-02"}]) for high in ("-1", "0", "250", "250 U/L", "-250 U/L")]
+    + [("hba1c", [{"value": value, "unit": "mmol/mol", "date": "2026-11-02"}]) for value in ("-1", "0", "30")],
+    ids=str,
+)
+def test_a_value_that_cannot_be_is_one_that_cannot_be_read(kb: KnowledgeBase, quantity: str, rows: list[dict[str, str]]) -> None:
+    """Written as text and, where they are plain, as numbers; an older value does not pass for the latest."""
+    texts = [{"quantity": quantity, **row} for row in rows]
+    parts = [row["value"].rpartition(" ") if "unit" not in row else (row["value"], "", row["unit"]) for row in texts]
+    numbers = [{**row, "value": number, "unit": unit} for row, (number, _, unit) in zip(texts, parts, strict=True)]
+    for measurements in (texts, numbers):
+        chunk, found = one(kb, measurements=measurements)
+        assert found.aside == {}
+        same_as_alone(kb, chunk, found)
+        told = [str(problem) for problem in found.unread.get(0, ())]
+        assert [note.message for note in chunk.record(0, kb).notes if note.kind == "ignored"] == told
+        assert all("is impossible; expected" in line for line in told)
+    if rows[-1]["value"] == "-22 10*9/L":
+        assert [line.split(" ")[0] for line in told] == ["measurements[1].value:"]
+        assert not any(found.truths[test][0] == 1 for test in kb.tests if test.startswith("below(platelets"))
+
+
 @pytest.mark.parametrize("ending", [2**-40, 0, -(2**-40)])
 def test_a_double_stands_for_its_shortest_decimal(kb: KnowledgeBase, ending: float) -> None:
     """At a bound that no double holds exactly, in a unit that is converted."""

@@ -351,6 +351,12 @@ def test_numbers_are_exactly_those_written(text: str) -> None:
         ("5048-4", {"valueCodeableConcept": concept("snomed 260385009")}, "cannot be read as measurement ana_titre"),
         ("5048-4", {"valueRatio": {"numerator": {"value": 2}, "denominator": {"value": 80}}}, "cannot be read"),
         ("88020-3", {"valueCodeableConcept": concept(text="NYHA II-III")}, "cannot be read as measurement nyha_class"),
+        ("777-3", {"valueQuantity": quantity(-22, "10*9/L")}, "'-22 10*9/L' is impossible; expected 0 10*9/L or more"),
+        ("777-3", {"valueQuantity": quantity(0, "10*9/L", comparator="<")}, "'<0 10*9/L' is impossible"),
+        ("777-3", {"valueQuantity": quantity(-1, "10*9/L", comparator=">=")}, "'>=-1 10*9/L' is impossible"),
+        ("777-3", {"valueString": "1:30"}, "1:30 : '1:30' is a titre, and the quantity is none"),
+        ("777-3", {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 30}}}, "'1:30' is a titre"),
+        ("5048-4", {"valueInteger": -80}, "'-80' is impossible; expected 0 or more"),
     ],
 )
 def test_values_that_cannot_be_read_are_listed_and_stand_as_unknown(code: str, value: Json, reason: str) -> None:
@@ -400,6 +406,7 @@ def test_the_date_of_issue_stands_in_with_a_note() -> None:
         ([{"low": {"value": 150}}, {"low": {"value": 140}}], {}),
         ([{"low": {"value": 150}, "appliesTo": [concept("hl7 child")]}, {"low": {"value": 140}}], {"low": "140"}),
         ([{"text": "150-400"}], {}),
+        ([{"low": {"value": -150}, "high": {"value": 400}}], {"high": "400"}),
     ],
 )
 def test_reference_ranges(ranges: list[Json], expected: Json) -> None:

@@ -108,6 +108,8 @@ def test_a_laboratory_gives_its_limits_behind_the_value() -> None:
         ("value", "platelets", "22", "unit"),
         ("value", "platelets", "22 mmHg", "mmHg"),
         ("value", "platelets", "many", "many"),
+        ("value", "platelets", "-22 10*9/L", "'-22 10*9/L' is impossible; expected 0 10*9/L or more"),
+        ("value", "platelets", "1:22 10*9/L", "is a titre"),
         ("value", "platelets", "22 10*9/L on 2026-11-23", "after the screening date"),
         ("value", "platelets", "22 10*9/L on never", "no date"),
         ("value", "platelets", "\x1b[31m", "'"),

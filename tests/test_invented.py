@@ -22,6 +22,7 @@ from pyscreen.population.exports import write_parts
 from pyscreen.population.invented import CHUNK, generate
 from pyscreen.population.profile import Profile, profile_of, read_profile
 from pyscreen.population.tables import Tables, read_tables
+from pyscreen.written import value_of
 
 DAY = date(2026, 11, 22)
 TRIALS = ("cd19_autoimmune", "diabetic_kidney")
@@ -96,6 +97,14 @@ def test_some_patients_are_eligible_and_many_are_open(tables: Tables, trial: Kno
     assert seen["eligible"]
     assert seen["ineligible"]
     assert seen["undecided"]
+
+
+def test_no_value_is_one_that_cannot_be(trial: KnowledgeBase) -> None:
+    """Though bounds of tests and chance lie beyond: what would is drawn to the edge."""
+    values = drawn(trial, 6000, 5)["measurements"].with_columns(pl.col("text").fill_null(pl.col("value").cast(pl.String)))
+    assert values["text"].is_in(["0.0", "<=0", "1:1"]).any()
+    for quantity, value, unit in values.select("quantity", "text", "unit").unique().rows():
+        value_of(value, unit, trial.vocabulary.quantities[quantity])
 
 
 # ---- what is in it ---------------------------------------------------------------------------------------------------

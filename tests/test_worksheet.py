@@ -213,6 +213,12 @@ def test_the_page_decides_random_answers_as_clingo_does(
         {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "unit": "/uL"}]},
         {"measurements": [{"quantity": "platelets", "value": "9e99 10*9/L"}]},
         {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "low": "<150"}]},
+        {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "low": "-150"}]},
+        *({"measurements": [{"quantity": "platelets", "value": f"{value} 10*9/L"}]} for value in ("-22", "<0", "< -5", ">= -1", "> -1", "1:30")),
+        *({"measurements": [{"quantity": "lvef", "value": f"{value} %"}]} for value in ("100.1", "> 100", "<=101", "-1")),
+        *({"measurements": [{"quantity": "ana_titre", "value": value}]} for value in ("-80", "1:80 %", "1:80 10*9/L")),
+        {"measurements": [{"quantity": "hba1c", "value": "-1 mmol/mol"}]},
+        {"measurements": [{"quantity": "nyha_class", "value": "0"}]},
         {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "time": "08:30"}]},
         {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "date": "2026-11-20", "time": "25:00"}]},
         {"measurements": [{"quantity": "constructor", "value": "22"}]},
@@ -240,6 +246,14 @@ def test_the_page_refuses_what_pyscreen_refuses(
     assert expected(screener, row) is None
     (found,) = screened_by(decide(screener.kb), [row])
     assert len(found["problems"]) == 1
+
+
+def test_the_page_takes_what_lies_at_the_edge_of_what_can_be(screener: Screener, decide: Callable[[KnowledgeBase], Page]) -> None:
+    values = [("platelets", f"{value} 10*9/L") for value in ("0", "-0", "<=0", ">0")] + [("lvef", f"{value} %") for value in ("100", "<100", ">=100")]
+    values += [("hba1c", "0 mmol/mol"), ("rap", "-2 mm[Hg]"), ("nyha_class", "4"), ("ana_titre", "1:80 {titer}")]
+    rows = [Asked({"measurements": [{"quantity": quantity, "value": value, "date": "2026-11-20"}]}, DAY, {}) for quantity, value in values]
+    assert_decided_alike(screener, decide(screener.kb), rows, texts=True)
+    assert None not in [expected(screener, row) for row in rows]
 
 
 def test_the_page_knows_every_field_of_the_written_form(kb: KnowledgeBase, decide: Callable[[KnowledgeBase], Page]) -> None:

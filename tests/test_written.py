@@ -17,18 +17,21 @@ from pyscreen.dates import When, parse_when
 from pyscreen.doses import parse_dose, parse_frequency
 from pyscreen.errors import RecordError
 from pyscreen.form import schema
-from pyscreen.quantities import Scale
+from pyscreen.quantities import Interval, Scale
 from pyscreen.record import Dose, Measurement, Note, Record, Statement, Therapy
 from pyscreen.vocabulary import Quantity, Vocabulary
 from pyscreen.written import build, dump, parse, read
 
 CELLS = Scale("cells", "10*9/L", {"K/uL": (Fraction(1), Fraction(0)), "/uL": (Fraction(1, 1000), Fraction(0))})
+CELSIUS = Scale("temperature", "Cel", {"[degF]": (Fraction(5, 9), Fraction(-160, 9))})
 VOCABULARY = Vocabulary(
     quantities={
         "platelets": Quantity("platelets", "Platelet count", CELLS),
         "ana_titre": Quantity("ana_titre", "ANA titre", Scale("titre", "{titer}")),
         "anti_dsdna": Quantity("anti_dsdna", "Anti-dsDNA", Scale("arbitrary", "[IU]/mL")),
         "who_class": Quantity("who_class", "WHO functional class", Scale("class", "1", grades={"III": Fraction(3)})),
+        "lvef": Quantity("lvef", "Ejection fraction", Scale("percent", "%"), Interval(Fraction(0), Fraction(100))),
+        "temperature": Quantity("temperature", "Temperature", CELSIUS, Interval(Fraction(-5), Fraction(50))),
     },
     findings={"sle": "Systemic lupus erythematosus", "active_infection": "Active infection"},
     events={"relapse": "Relapse"},
@@ -413,6 +416,24 @@ findings:
         ("measurements: [{quantity: platelets, value: 2 K/uL, low: <1}]", "low: '<1' is no limit; expected a number"),
         ("measurements: [{quantity: platelets, value: 2 K/uL, low: x}]", "low: platelets: 'x' is no quantity"),
         ("measurements: [{quantity: who_class, value: V}]", "who_class: 'V' is no quantity"),
+        *(
+            (f"measurements: [{{quantity: {quantity}, value: '{value}'}}]", f"measurements[0].value: {quantity}: '{value}' is impossible; {expected}")
+            for quantity, expected, values in (
+                ("platelets", "expected 0 10*9/L or more", ("-22 10*9/L", "-1 /uL", "< -5 K/uL", "<0 K/uL", ">= -1 K/uL", "> -0.1 K/uL")),
+                ("lvef", "expected 0 to 100 %", ("101 %", ">100 %", ">=100.1 %", "<=200 %", "-0.5 %", "<0 %")),
+                ("temperature", "expected -5 to 50 Cel", ("22.9 [degF]", "-6 Cel", "122.1 [degF]", "> 50 Cel")),
+                ("who_class", "expected 0 or more", ("-1",)),
+            )
+            for value in values
+        ),
+        ("measurements: [{quantity: platelets, value: -22, unit: 10*9/L}]", "measurements[0].value: platelets: '-22 10*9/L' is impossible"),
+        ("measurements: [{quantity: platelets, value: 2 K/uL, low: -1}]", "measurements[0].low: platelets: '-1' is impossible"),
+        ("measurements: [{quantity: platelets, value: '1:30 10*9/L'}]", "value: platelets: '1:30 10*9/L' is a titre, and the quantity is none"),
+        ("measurements: [{quantity: platelets, value: '1:30', unit: 10*9/L}]", "'1:30' is a titre, and the quantity is none"),
+        ("measurements: [{quantity: lvef, value: '<1:2 %'}]", "'<1:2 %' is a titre, and the quantity is none"),
+        ("measurements: [{quantity: ana_titre, value: '1:30 %'}]", "unit '%' is not accepted on scale titre; expected {titer}"),
+        ("measurements: [{quantity: ana_titre, value: '1:30', unit: 10*9/L}]", "measurements[0].unit: ana_titre: unit '10*9/L' is not accepted"),
+        ("measurements: [{quantity: platelets, value: -3 to 5 K/uL}]", "value: platelets: unit 'to 5 K/uL' is not accepted"),
         ("measurements: [{quantity: platelets, value: 2 K/uL, time: '08:30'}]", "time: a time of day needs a date"),
         ("measurements: [{quantity: platelets, value: 2 K/uL, date: 2026-01, time: '08:30'}]", "needs an exact day"),
         ("measurements: [{quantity: platelets, value: 2 K/uL, date: 2026-01-02, time: 8h}]", "'8h' is no time of day"),
@@ -424,6 +445,20 @@ findings:
 )
 def test_a_problem_says_where_what_and_what_was_expected(text: str, message: str) -> None:
     assert message in only_problem(text)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value"),
+    [
+        *(("platelets", value) for value in ("0 K/uL", "-0 K/uL", "<=0 K/uL", ">=0 K/uL", ">0 K/uL", "<0.1 K/uL")),
+        *(("lvef", value) for value in ("100 %", ">=100 %", "<100 %", "0 %")),
+        *(("temperature", value) for value in ("23 [degF]", "122 [degF]", "-5 Cel", "< 0 Cel", "> -5 Cel")),
+        ("ana_titre", "1:30 {titer}"),
+        ("platelets", "unknown"),
+    ],
+)
+def test_what_a_quantity_can_be_is_taken(quantity: str, value: str) -> None:
+    assert parse(f"measurements: [{{quantity: {quantity}, value: '{value}'}}]", VOCABULARY).measurements[0].text == value
 
 
 def test_one_broken_field_hides_no_other_of_its_item() -> None:

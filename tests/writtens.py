@@ -147,7 +147,9 @@ class _Maker:
         number *= self.random.choice((1, 1, 1, 1, 2, Fraction(1, 2)))
         unit = self.random.choice(scale.units)
         factor, offset = scale.factors.get(unit, (Fraction(1), Fraction(0)))
-        shown = show(max((number - offset) / factor, Fraction(0))).removeprefix("about ")
+        if not self.happens(0.01):
+            number = max(number, self.words.quantities[quantity].possible.low or Fraction(0))
+        shown = show((number - offset) / factor).removeprefix("about ")
         sign = self.random.choice(("", "", "", "", "", "<", ">=", "<= ", ">"))
         return f"{sign}{shown} {unit}"
 

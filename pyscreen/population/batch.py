@@ -17,7 +17,7 @@ import numpy as np
 from ..answers import answer
 from ..dates import shift
 from ..derived import INPUTS
-from ..errors import RecordError
+from ..errors import Problem, RecordError
 from ..items import meets
 from ..knowledge import KnowledgeBase
 from ..quantities import Interval
@@ -25,7 +25,7 @@ from ..questions import CHANGES, Comparison, Selection, Test, Threshold
 from ..record import Dose, Record
 from .columns import Codes, Columns, Flags, Ints
 from .matching import SECTION, Ahead, Hard, Items, Matcher, Truths, pairs
-from .tables import CONCEPT, Chunk
+from .tables import CONCEPT, Chunk, readable
 
 _AT_ONCE = 1000
 """How many records are taken out of the tables at a time."""
@@ -36,11 +36,13 @@ _CODES: Mapping[bool | None, int] = {True: 1, False: -1, None: 0}
 class Answered:
     """A chunk's answers: for each test 1, 0 or -1 a patient. `aside` are the patients whose record cannot be read, with why.
 
+    `unread` are values that cannot be, by patient: they count as values that cannot be read.
     `one_by_one` counts the patients and the families of tests that were answered record by record.
     """
 
     truths: dict[str, Truths]
     aside: dict[int, RecordError] = field(default_factory=dict)
+    unread: dict[int, list[Problem]] = field(default_factory=dict)
     one_by_one: tuple[int, int] = (0, 0)
 
 
@@ -69,6 +71,8 @@ class Batch:
                 found.truths[test.id], unsure = _answered(matcher, test)
                 hard[family][unsure] = True
         self._one_by_one(chunk, hard, found)
+        forms = chunk.forms(np.flatnonzero(columns.impossible).tolist())
+        found.unread = {at: readable(form, self.kb.vocabulary)[1] for at, form in forms.items() if at not in found.aside}
         return found
 
     def _one_by_one(self, chunk: Chunk, hard: Mapping[str, Flags], found: Answered) -> None:

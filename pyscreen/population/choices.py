@@ -78,7 +78,7 @@ def beside(rng: np.random.Generator, bound: Floats) -> Floats:
     """Return each bound, or the number just below or above it."""
     size = np.where(bound == 0, 10.0, np.abs(bound))
     step = 10.0 ** (np.floor(np.log10(size)) - 1)
-    return np.asarray(np.maximum(bound + step * rng.integers(-1, 2, len(bound)), 0))
+    return np.asarray(bound + step * rng.integers(-1, 2, len(bound)))
 
 
 def rounded(values: Floats) -> Floats:
@@ -96,6 +96,9 @@ class Quantities:
         scales = [vocabulary.quantities[concept].scale for concept in concepts]
         values = [turns.values.get(concept, ()) for concept in concepts]
         self.whole = np.array([scale.unitless for scale in scales])
+        possible = [vocabulary.quantities[concept].possible for concept in concepts]
+        self.least = np.array([-np.inf if one.low is None else float(one.low) for one in possible])
+        self.most = np.array([np.inf if one.high is None else float(one.high) for one in possible])
         self.prefixes = {place: draw.prefix for place, draw in enumerate(draws) if draw.prefix}
         self.grades = {place: _grades(scale) for place, scale in enumerate(scales) if scale.grades}
         self.centre = np.array([np.median(found) if found else 1.0 for found in values])
@@ -128,10 +131,16 @@ class Quantities:
         return pl.Series(rounded((values - self.offset[unit]) / self.factor[unit])).fill_nan(None)
 
     def written(self, values: Floats, unit: Ints, concept: Ints, sign: Ints) -> tuple[pl.Series, pl.Series]:
-        """Return numbers, and as text what is no plain number: bounds, grades, titres, what cannot be read."""
-        whole = self.whole[concept]
-        values = np.where(whole, np.rint(values), values)
-        number = rounded((values - self.offset[unit]) / self.factor[unit])
+        """Return numbers, and as text what is no plain number: bounds, grades, titres, what cannot be read.
+
+        None is a value that its quantity cannot have: what lies beyond is drawn to the edge, and is not said to be beyond it.
+        """
+        least, most = self.least[concept], self.most[concept]
+        values = np.clip(np.where(self.whole[concept], np.rint(values), values), least, most)
+        beyond = ((sign == SIGNS.index("<")) & (values == least)) | ((sign == SIGNS.index(">")) & (values == most))
+        sign = np.where(beyond, sign + 1, sign)
+        ends = (rounded((end - self.offset[unit]) / self.factor[unit]) for end in (least, most))
+        number = np.clip(rounded((values - self.offset[unit]) / self.factor[unit]), *ends)
         special = (sign > 0) | np.isnan(values) | np.isin(concept, [*self.prefixes, *self.grades])
         places = np.flatnonzero(special)
         said = [self._said(int(concept[at]), float(values[at]), float(number[at]), int(sign[at])) for at in places]
@@ -188,7 +197,7 @@ class Courses:
         at = self.near.index(rng, concept)
         close = (rng.random(len(concept)) < near) & self.near.has(concept)
         usual = self.usual.values[self.usual.index(rng, concept)]
-        dose = np.where(close, beside(rng, self.near.values[at]), usual)
+        dose = np.where(close, np.maximum(beside(rng, self.near.values[at]), 0), usual)
         return dose, np.where(close, self.near_unit.values[at], 0)
 
     def dose_text(self, dose: Floats, unit: Ints) -> pl.Series:

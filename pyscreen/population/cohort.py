@@ -1,7 +1,8 @@
 """A population screened: part by part into a table of verdicts, with what each criterion costs; a run that was stopped goes on.
 
 Beside the table stand `.statuses.parquet` (two bit planes for each criterion and part), `.problems.parquet` (who was set aside, and
-why) and `.summary.json`. While it runs, finished parts lie in a folder `.parts` beside it; each is written whole or not at all.
+why, and values that cannot be) and `.summary.json`. While it runs, finished parts lie in a folder `.parts` beside it; each is written
+whole or not at all.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Source(Protocol):
 class Part:
     """A finished part: how many patients, how many of them set aside, how many families were answered record by record.
 
-    `wrong` counts the problems, of which `problems` has the first.
+    `wrong` counts the problems, of which `problems` has the first; `impossible` the values that cannot be, `unread` the first.
     """
 
     number: int
@@ -78,6 +79,8 @@ class Part:
     one_by_one: tuple[int, int]
     wrong: int = 0
     problems: tuple[str, ...] = ()
+    impossible: int = 0
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,14 +191,15 @@ class Run:
         verified = self._verify(chunk, statuses, found, aside)
         problems = self._problems({chunk.ids[place]: error for place, error in answered.aside.items()})
         problems += [(patient, Problem(words, table)) for patient, table, words in chunk.strays]
-        told = tuple(f"{patient}: {problem}" if patient else str(problem) for patient, problem in problems[:TOLD])
-        part = Part(chunk.number, many, len(answered.aside), verified, answered.one_by_one, len(problems), told)
+        unread = self._problems({chunk.ids[place]: RecordError(those) for place, those in answered.unread.items()})
+        part = Part(chunk.number, many, len(answered.aside), verified, answered.one_by_one,
+                    len(problems), _told(problems), len(unread), _told(unread))  # fmt: skip
         name = f"{chunk.number:06}"
         for at in range(0, many, _AT_ONCE):
             self._keep(f"{name}.{at:06}.verdicts.parquet", _frame(chunk, found, aside, slice(at, at + _AT_ONCE)))
         self._keep(f"{name}.statuses.parquet", _planes(chunk.number, statuses))
-        if problems:
-            self._keep(f"{name}.problems.parquet", _problem_frame(problems))
+        if problems or unread:
+            self._keep(f"{name}.problems.parquet", _problem_frame([*problems, *unread]))
         funnels = [Funnel.of(self.kb, one, aside).as_json() for one in found]
         _write(self.folder / f"{name}.json", json.dumps({"part": part.__dict__, "funnels": funnels}))
         return part
@@ -382,6 +386,10 @@ def _planes(number: int, statuses: Statuses) -> pl.DataFrame:
         },
         schema=_PLANES,
     )
+
+
+def _told(problems: list[tuple[str | None, Problem]]) -> tuple[str, ...]:
+    return tuple(f"{patient}: {problem}" if patient else str(problem) for patient, problem in problems[:TOLD])
 
 
 def _problem_frame(problems: list[tuple[str | None, Problem]]) -> pl.DataFrame:

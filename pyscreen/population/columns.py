@@ -20,10 +20,10 @@ import polars as pl
 from ..dates import parse_when
 from ..doses import parse_dose
 from ..form import ANSWERS, CLOSABLE, SECTIONS
-from ..quantities import Interval, Scale
+from ..quantities import Impossible, Interval, Scale, outside
 from ..record import Dose
-from ..vocabulary import Vocabulary
-from ..written import _value
+from ..vocabulary import Quantity, Vocabulary
+from ..written import value_of
 from .tables import CONCEPT, PATIENT, TEXT, Chunk
 
 Ints = npt.NDArray[np.signedinteger[Any]]
@@ -32,6 +32,8 @@ Flags = npt.NDArray[np.bool_]
 
 EPOCH = date(1970, 1, 1).toordinal()
 NONE = np.int32(-1)
+IMPOSSIBLE = -3
+"""Stands, until it is read as unknown, for the interval of a value that cannot be."""
 _PLAIN = r"^-?[0-9]{1,15}(\.[0-9]{1,14})?$"
 _MOST_DIGITS = 15
 _LARGEST, _SMALLEST = 1e18, 1e-18
@@ -126,15 +128,18 @@ class Codes:
         return number
 
     def text(self, concept: str, text: str, unit: str | None) -> tuple[float, int, int] | None:
-        """Return number, unit and interval (as in `Values`) of a value written as text; None where it cannot be read."""
+        """Return number, unit and interval (as in `Values`, or IMPOSSIBLE) of a value as text; None where it cannot be read."""
         key = (concept, text, unit)
         if key not in self._texts:
-            self._texts[key] = self._text(self.vocabulary.quantities[concept].scale, text.strip(), unit)
+            self._texts[key] = self._text(self.vocabulary.quantities[concept], text.strip(), unit)
         return self._texts[key]
 
-    def _text(self, scale: Scale, text: str, unit: str | None) -> tuple[float, int, int] | None:
+    def _text(self, quantity: Quantity, text: str, unit: str | None) -> tuple[float, int, int] | None:
+        scale = quantity.scale
         try:
-            interval, found = _value(text, unit, scale, None)
+            interval, found = value_of(text, unit, quantity)
+        except Impossible:
+            return 0.0, 0, IMPOSSIBLE
         except ValueError:
             return None
         number = self.unit(scale, found)
@@ -160,7 +165,7 @@ class Codes:
 
 
 class Columns:
-    """One chunk as arrays. `hard` tells which patients are not in order, `strays` the rows of nobody in the table of patients."""
+    """One chunk as arrays. `hard` tells which patients are not in order, `impossible` who has a value that cannot be."""
 
     def __init__(self, chunk: Chunk, codes: Codes) -> None:
         self.chunk = chunk
@@ -169,6 +174,7 @@ class Columns:
         self.ids = chunk.ids
         self.patients = len(self.ids)
         self.hard: Flags = np.zeros(self.patients, np.bool_)
+        self.impossible: Flags = np.zeros(self.patients, np.bool_)
         places = np.arange(self.patients, dtype=np.int32)
         self._places = pl.DataFrame({PATIENT: self.ids, "place": places}, {PATIENT: pl.String, "place": pl.Int32})
         self._life()
@@ -308,12 +314,12 @@ class Columns:
         clock, wrong = _clock(frame)
         wrong |= (clock >= 0) & ~when.exact
         method, strange = _enum(frame["method"], list(self.vocabulary.methods))
-        values, unread = self._values(frame, columns["concept"])
+        values, unread = self._values(frame, columns["concept"], places)
         columns |= {"when": when, "clock": clock, "method": method, "values": values}
         return wrong | strange | unread | (values.high < values.low) | self._outside_life(places, when)
 
-    def _values(self, frame: pl.DataFrame, concept: Ints) -> tuple[Values, Flags]:
-        """Return the values, and where one cannot be read."""
+    def _values(self, frame: pl.DataFrame, concept: Ints, places: Ints) -> tuple[Values, Flags]:
+        """Return the values, and where one cannot be read; one that cannot be is of any size."""
         rows = len(frame)
         units, unit_names = _coded(frame["unit"])
         names = list(self.vocabulary.quantities)
@@ -327,6 +333,7 @@ class Columns:
             found = self.codes.unit(self.vocabulary.quantities[names[place]].scale, unit_names[which - 1] if which else None)
             here = plain & (keys == key)
             unit[here], wrong[here] = (found or 0), found is None
+        beyond = self._beyond(np.where(plain & ~wrong, number, np.nan), concept, unit)
         size = np.abs(number)
         wrong |= plain & (number != 0) & ~((size >= _SMALLEST) & (size <= _LARGEST))
         other = np.full(rows, -1, np.int32)
@@ -343,11 +350,38 @@ class Columns:
             table = np.array([found or (0.0, 0, -2) for found in found_all], np.float64).reshape(-1, 3)[inverse.ravel()]
             number[rest], unit[rest], other[rest] = table[:, 0], table[:, 1], table[:, 2]
         wrong |= other == -2
-        low, wrong_low = _limit(frame, "low")
-        high, wrong_high = _limit(frame, "high")
+        (low, wrong_low), (high, wrong_high) = _limit(frame, "low"), _limit(frame, "high")
+        beyond |= other == IMPOSSIBLE
+        other[beyond] = self.codes.interval(Interval(None, None))
+        for limit in (low, high):
+            strange = self._beyond(np.where(wrong, np.nan, limit), concept, unit)
+            self.impossible[places[strange]] = True
+            limit[strange | beyond] = np.nan
+        self.impossible[places[beyond]] = True
         limited = ~np.isnan(low) | ~np.isnan(high)
         wrong |= wrong_low | wrong_high | (limited & graded[concept])
         return Values(number, unit, other, low, high), wrong
+
+    def _beyond(self, numbers: Floats, concept: Ints, unit: Ints) -> Flags:
+        """Tell which numbers, in their unit, no value of their quantity can be; NaN is none."""
+        found = np.zeros(len(numbers), np.bool_)
+        rows = np.flatnonzero(~np.isnan(numbers) & (concept >= 0))
+        quantities = list(self.vocabulary.quantities.values())
+        keys = concept[rows].astype(np.int64) * len(self.codes.units) + unit[rows]
+        for key in np.unique(keys).tolist():
+            place, which = divmod(key, len(self.codes.units))
+            (factor, offset), possible = self.codes.units[which], quantities[place].possible
+            low, high = ((end - offset) / factor if end is not None else None for end in (possible.low, possible.high))
+            here = rows[keys == key]
+            edge = np.zeros(len(here), np.bool_)
+            if low is not None:
+                edge |= numbers[here] <= float(low)
+            if high is not None:
+                edge |= numbers[here] >= float(high)
+            for number in np.unique(numbers[here[edge]]).tolist():
+                exact = Fraction(repr(number)) * factor + offset
+                found[here] |= (numbers[here] == number) & outside(Interval.exactly(exact), possible)
+        return found
 
     def _therapies(self, frame: pl.DataFrame, places: Ints, columns: dict[str, Any]) -> Flags:
         vocabulary = self.vocabulary
@@ -448,11 +482,11 @@ def _limit(frame: pl.DataFrame, name: str) -> tuple[Floats, Flags]:
     if column.dtype == pl.String:
         plain = (column.str.contains(_PLAIN) & (column.str.len_bytes() <= _MOST_DIGITS)).fill_null(True)
         number = column.cast(pl.Float64, strict=False)
-        return number.fill_null(float("nan")).to_numpy(), ~plain.to_numpy()
+        return number.fill_null(float("nan")).to_numpy().copy(), ~plain.to_numpy()
     number = column.cast(pl.Float64)
     size = number.abs()
     good = (number == 0) | ((size >= _SMALLEST) & (size <= _LARGEST))
-    return number.fill_null(float("nan")).to_numpy(), ~good.fill_null(True).to_numpy()
+    return number.fill_null(float("nan")).to_numpy().copy(), ~good.fill_null(True).to_numpy()
 
 
 def _without_clock(column: pl.Series) -> pl.Series:

@@ -22,6 +22,7 @@ from ..errors import Problem, RecordError, did_you_mean
 from ..form import (
     ANSWERS,
     SECTIONS,
+    UNKNOWN,
     WrittenAnswer,
     WrittenConsent,
     WrittenEvent,
@@ -34,8 +35,10 @@ from ..form import (
 )
 from ..knowledge import KnowledgeBase
 from ..page import counted
-from ..record import Record
-from ..written import build
+from ..quantities import Impossible
+from ..record import Note, Record
+from ..vocabulary import Vocabulary
+from ..written import build, value_of
 
 PATIENT, TEXT = "patient", "text"
 ROW = "row number"
@@ -139,11 +142,44 @@ class Chunk:
         """Return the record that a patient's form says; raises RecordError, which `problems_of` places in the tables."""
         if self.ids[place] in self.twice:
             raise RecordError([Problem("the patient stands in the table of patients more than once", field="patients")])
-        return build(form, kb.vocabulary, name=self.ids[place], tests=kb.tests)
+        form, unread = readable(form, kb.vocabulary)
+        notes = [Note("ignored", str(problem)) for problem in unread]
+        return build(form, kb.vocabulary, name=self.ids[place], notes=notes, tests=kb.tests)
 
     def record(self, place: int, kb: KnowledgeBase) -> Record:
         """Return one patient's record; raises RecordError."""
         return self.built(place, self.written(place), kb)
+
+
+def readable(form: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Mapping[str, Any], list[Problem]]:
+    """Return the written form of a record in which a value that cannot be stands as one that cannot be read, and tell of each.
+
+    So no older value passes for the latest. A limit of normal that cannot be is left out.
+    """
+    unread: list[Problem] = []
+    rows = [_possible(row, index, vocabulary, unread) for index, row in enumerate(form.get("measurements") or ())]
+    return ({**form, "measurements": rows}, unread) if unread else (form, unread)
+
+
+def _possible(row: Mapping[str, Any], index: int, vocabulary: Vocabulary, unread: list[Problem]) -> Mapping[str, Any]:
+    quantity = vocabulary.quantities.get(row.get("quantity") or "")
+    if quantity is None:
+        return row
+    found, unit = dict(row), row.get("unit")
+    for side in ("value", "low", "high"):
+        try:
+            if side in row:
+                _, unit = value_of(str(row[side]).strip(), row.get("unit") if side == "value" else None, quantity, unit)
+        except Impossible as error:
+            message = f"{quantity.id}: {error}; it counts as one that cannot be read"
+            unread.append(Problem(message, field=f"measurements[{index}].{side}"))
+            del found[side]
+            if side == "value":
+                kept = {name: value for name, value in found.items() if name not in ("unit", "low", "high")}
+                return {**kept, "value": UNKNOWN}
+        except ValueError:
+            return row
+    return found
 
 
 def _written(row: Mapping[str, Any]) -> dict[str, object]:

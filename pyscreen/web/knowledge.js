@@ -1,6 +1,6 @@
 // The exported knowledge base made ready for use: exact numbers read, selections linked, concepts with their kinds.
 
-import { readFraction } from "./numbers.js";
+import { interval, readFraction } from "./numbers.js";
 import { parseDuration } from "./days.js";
 
 /** Kind of item by section of a record. */
@@ -19,6 +19,7 @@ export function prepare(knowledge) {
   const kb = {
     ...knowledge,
     scales: new Map(Object.entries(words.scales).map(([name, scale]) => [name, readyScale(scale)])),
+    possible: new Map(Object.entries(words.quantities).map(([name, quantity]) => [name, readyRange(quantity)])),
     halfLives: readyNumbers(words.half_lives),
     equivalents: new Map(Object.entries(words.equivalents).map(([name, group]) => [name, readyNumbers(group.factors)])),
     labels: labelsByKind(words),
@@ -59,6 +60,9 @@ const readyScale = (scale) => ({
   units: new Map(Object.entries(scale.units).map(([unit, pair]) => [unit, pair.map(readFraction)])),
   grades: readyNumbers(scale.grades ?? {}),
 });
+
+const readyRange = ({ lowest, highest }) =>
+  interval(lowest ? readFraction(lowest) : null, highest ? readFraction(highest) : null);
 
 const readyCondition = (condition) => ({
   name: condition.name,

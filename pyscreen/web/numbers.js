@@ -104,6 +104,19 @@ export function compareValue(value, op, threshold) {
   return value.low && (low > 0 || (low === 0 && value.lowOpen)) ? false : null;
 }
 
+/** Tell whether a value cannot be: a bound of it lies outside what is possible, or nothing possible lies within it. */
+export function outside(value, possible) {
+  const beyond = (end) => end && [compareValue(possible, "below", end), compareValue(possible, "above", end)].includes(true);
+  const meets = (end, edge, open) => open && end && edge && order(end, edge) === 0;
+  return Boolean(
+    beyond(value.low) || beyond(value.high) ||
+      meets(value.high, possible.low, value.highOpen) || meets(value.low, possible.high, value.lowOpen),
+  );
+}
+
+const rangeWords = ({ low, high }, unit) =>
+  high ? `${showNumber(low)} to ${showNumber(high)}${unit}` : `${showNumber(low)}${unit} or more`;
+
 // ---- what is written ----
 
 export class UnitError extends Error {}
@@ -118,19 +131,22 @@ const QUANTITY = new RegExp(
   "u",
 );
 
-/** Return comparator, number and unit of a quantity as written; of a titre ("1:80"), its reciprocal. */
-export function parseQuantity(written) {
+/** Return comparator, number and unit of a quantity as written; of a titre ("1:80"), where it may be one, its reciprocal. */
+export function parseQuantity(written, titre = true) {
   const found = QUANTITY.exec(String(written).trim())?.groups;
   if (!found || (found.titre && BigInt(found.titre) === 0n)) {
     throw new Error(`'${written}' is no quantity; expected a number and a unit, such as 22 10*9/L, <20 % or 1:80`);
   }
+  if (found.titre && !titre) throw new Error(`'${written}' is a titre, and the quantity is none; expected a number and a unit`);
   return [COMPARATORS[found.comparator], readFraction(found.titre ?? found.number), found.unit ?? found.close ?? null];
 }
+
+const isUnitless = (scale) => /^(?:1|\{[^{}]*\})$/.test(scale.unit);
 
 /** Return a number in the canonical unit of a scale; a unit that the scale does not list is refused. */
 export function toCanonical(scale, number, unit) {
   if (unit === null) {
-    if (/^(?:1|\{[^{}]*\})$/.test(scale.unit)) return number;
+    if (isUnitless(scale)) return number;
     throw new UnitError(`a number needs a unit; expected ${[...scale.units.keys()].join(", ")}`);
   }
   const conversion = scale.units.get(unit);
@@ -139,14 +155,14 @@ export function toCanonical(scale, number, unit) {
 }
 
 /** Take a value written with its unit, or with a unit of its own; return its interval and the unit it is in. */
-export function readValue(scale, written, unit, otherwise = null) {
+export function readValue(scale, possible, written, unit, otherwise = null) {
   const text = String(written).trim();
   if (text === "unknown") return [ANY, unit ?? otherwise ?? scale.unit];
   if (scale.grades.has(text)) return [exactly(scale.grades.get(text)), null];
   if (text.replace(/^[<>=≤≥ ]+/u, "").split(/[^0-9.,eE+-]/u, 1)[0].length > 40) {
     throw new Error("a number of more than 40 characters");
   }
-  const [comparator, number, found] = parseQuantity(text);
+  const [comparator, number, found] = parseQuantity(text, scale.units.has("{titer}"));
   if (unit && found && unit !== found) {
     throw new UnitError(`the value is in '${found}', but its unit is said to be '${unit}'`);
   }
@@ -155,7 +171,12 @@ export function readValue(scale, written, unit, otherwise = null) {
     throw new Error(`'${text}' is outside everything that is measured`);
   }
   const used = found ?? unit ?? otherwise;
-  return [bound(comparator, toCanonical(scale, number, used)), used];
+  const value = bound(comparator, toCanonical(scale, number, used));
+  if (outside(value, possible)) {
+    const expected = rangeWords(possible, isUnitless(scale) ? "" : ` ${scale.unit}`);
+    throw new Error(`'${unit ? `${text} ${unit}` : text}' is impossible; expected ${expected}`);
+  }
+  return [value, used];
 }
 
 const LARGEST = fraction(10n ** 18n);

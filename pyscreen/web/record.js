@@ -356,20 +356,22 @@ class Reader {
     const known = this.kb.vocabulary.quantities;
     if (!Object.hasOwn(known, form.quantity) || form.value === null) return [ANY, null, null];
     const scale = this.kb.scales.get(known[form.quantity].scale);
+    const possible = this.kb.possible.get(form.quantity);
     let [value, unit] = [ANY, form.unit];
     try {
-      [value, unit] = readValue(scale, form.value, form.unit);
+      [value, unit] = readValue(scale, possible, form.value, form.unit);
     } catch (error) {
       this.problem([...place, form.unit !== null && error instanceof UnitError ? "unit" : "value"], error.message);
       return [ANY, null, null];
     }
-    return [value, this.limit(scale, form.low, unit, [...place, "low"]), this.limit(scale, form.high, unit, [...place, "high"])];
+    const [low, high] = ["low", "high"].map((side) => this.limit(scale, possible, form[side], unit, [...place, side]));
+    return [value, low, high];
   }
 
-  limit(scale, written, unit, place) {
+  limit(scale, possible, written, unit, place) {
     if (written === null) return null;
     return this.attempt(place, () => {
-      const [limit] = readValue(scale, written, null, unit);
+      const [limit] = readValue(scale, possible, written, null, unit);
       if (!isExact(limit)) throw new Error(`${quoted(written)} is no limit; expected a number`);
       return limit.low;
     });
