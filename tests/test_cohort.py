@@ -156,6 +156,23 @@ def test_who_is_set_aside_is_told_with_table_row_and_field(source: Path, whole: 
     assert [row[4] for row in rows if row[0] == "nobody"] == ["2 rows are of a patient who is not in the table of patients"]
 
 
+def test_a_value_that_cannot_be_is_told_and_sets_nobody_aside(kb: KnowledgeBase, tmp_path: Path) -> None:
+    rows = [{"quantity": "platelets", "value": value, "unit": "10*9/L", "date": "2026-11-17", "low": "-1"} for value in ("-22", "22")]
+    write_tables(frames_of([{"record": "anna", "measurements": rows}, {"record": "berta"}]), tmp_path / "source")
+    output = tmp_path / "verdicts.parquet"
+    done = CliRunner().invoke(main, ["cohort", str(tmp_path / "source"), "-o", str(output), "--on", DAY.isoformat(), "--verify", "2"])
+    assert done.exit_code == 0
+    file = tmp_path / "source" / "measurements.parquet"
+    expected = "impossible; expected 0 10*9/L or more; it counts as one that cannot be read"
+    assert pl.read_parquet(beside(output, "problems")).rows() == [
+        ("anna", str(file), 1, "value", f"platelets: '-22 10*9/L' is {expected}"),
+        ("anna", str(file), 2, "low", f"platelets: '-1' is {expected}"),
+    ]
+    assert f"pyscreen: unreadable: anna: {file}:1 value: platelets: '-22 10*9/L' is {expected}" in done.stderr
+    assert "set aside" not in done.stderr
+    assert pl.read_parquet(output)["verdict"].null_count() == 0
+
+
 def test_a_run_that_was_stopped_goes_on_where_it_was(
     source: Path, whole: Path, kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
