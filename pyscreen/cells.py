@@ -29,7 +29,7 @@ class Cell:
     @property
     def sample(self) -> Fraction:
         """A number inside, above 0 where there is one."""
-        if self.low is None and self.high is not None and self.high > 0:
+        if self.low is None and self.high is not None and 0 < self.high < 1:
             return self.high / 2
         if self.low is None:
             return (self.high or Fraction(0)) - 1
