@@ -63,28 +63,49 @@ def points(criterion: Criterion, statuses: Mapping[str, str]) -> tuple[int, int]
 
 
 class Ripple:
-    """What changes above some criteria when their status does."""
+    """What changes above some criteria when their status does, tests that `doubts` names among it."""
 
-    def __init__(self, criteria: Mapping[str, Criterion]) -> None:
+    def __init__(self, criteria: Mapping[str, Criterion], doubts: Mapping[str, Iterable[str]] | None = None) -> None:
         self.criteria = criteria
+        self.doubts = doubts or {}
         self.parents: dict[str, list[str]] = {}
         for criterion in criteria.values():
             for member in criterion.members:
                 self.parents.setdefault(member.id, []).append(criterion.id)
+        for test, those in self.doubts.items():
+            for doubt in those:
+                self.parents.setdefault(doubt, []).append(test)
 
     def changed(
-        self, starts: Iterable[str], statuses: Mapping[str, str], readings: Mapping[str, str]
+        self,
+        starts: Iterable[str],
+        statuses: Mapping[str, str],
+        readings: Mapping[str, str],
+        truth: Callable[[str], Truth],
     ) -> dict[str, str]:
-        """Return every criterion at or above `starts` whose status differs under these readings, with the new one."""
+        """Return every criterion at or above `starts` whose status differs under these readings, with the new one.
+
+        `truth` tells how a test was answered.
+        """
         now = dict(statuses)
         queue = list(starts)
         while queue:
             name = queue.pop(0)
-            fresh = status(self.criteria[name], now, readings)
+            if self.criteria[name].kind == "test":
+                fresh = _answered(truth(name), self.doubts.get(name, ()), now)
+            else:
+                fresh = status(self.criteria[name], now, readings)
             if fresh != now[name]:
                 now[name] = fresh
                 queue.extend(self.parents.get(name, ()))
         return {name: fresh for name, fresh in now.items() if fresh != statuses[name]}
+
+
+def _answered(truth: Truth, doubting: Iterable[str], statuses: Mapping[str, str]) -> str:
+    """Return the status of a test from its answer and what may put it in doubt."""
+    if truth and any(statuses[doubt] == MET for doubt in doubting):
+        return UNKNOWN
+    return UNKNOWN if truth is None else MET if truth else UNMET
 
 
 def doubts(rows: Iterable[tuple[str, ...]]) -> dict[str, list[str]]:
@@ -108,17 +129,13 @@ class Graph:
         found: dict[str, str] = {}
         for criterion in self.order:
             if criterion.kind == "test":
-                found[criterion.id] = self._answered(criterion.id, truths.get(criterion.id), found)
+                doubting = self.doubts.get(criterion.id, ())
+                found[criterion.id] = _answered(truths.get(criterion.id), doubting, found)
             elif criterion.kind == "constant":
                 found[criterion.id] = MET if criterion.id == "always" else UNMET
             else:
                 found[criterion.id] = status(criterion, found, readings)
         return found
-
-    def _answered(self, test: str, truth: Truth, found: Mapping[str, str]) -> str:
-        if truth and any(found[doubt] == MET for doubt in self.doubts.get(test, ())):
-            return UNKNOWN
-        return UNKNOWN if truth is None else MET if truth else UNMET
 
     def under(self, criteria: Iterable[str], readings: Mapping[str, str] | None = None) -> frozenset[str]:
         """Return the tests that criteria lean on, as the readings are read, or may be read."""

@@ -152,7 +152,7 @@ class Screener:
         if exact:
             verdicts = self._sharpened(verdicts, answers, chosen, statuses)
         if dependences:
-            verdicts = self._with_dependences(verdicts, chosen, statuses)
+            verdicts = self._with_dependences(verdicts, chosen, statuses, answers)
         if robust:
             verdicts = {cohort: self._robust(verdict, answers) for cohort, verdict in verdicts.items()}
         conflicts = (*answers.conflicts, *self._conflicts(holds["conflict"]))
@@ -183,11 +183,15 @@ class Screener:
         )
 
     def _with_dependences(
-        self, verdicts: Mapping[str, Verdict], chosen: Mapping[str, str], statuses: Mapping[str, str]
+        self,
+        verdicts: Mapping[str, Verdict],
+        chosen: Mapping[str, str],
+        statuses: Mapping[str, str],
+        answers: Answers,
     ) -> dict[str, Verdict]:
         """Read every reading that could matter by each of its other options, and note the verdicts that change."""
         found: dict[str, list[Dependence]] = {cohort: [] for cohort in verdicts}
-        for reading, option, changed in self._alternatives(chosen, statuses):
+        for reading, option, changed in self._alternatives(chosen, statuses, answers):
             for cohort, verdict in verdicts.items():
                 status = self._follows(cohort, {**statuses, **changed})
                 if status != verdict.status and not (verdict.exact and status == UNDECIDED):
@@ -211,7 +215,7 @@ class Screener:
         return UNDECIDED if UNKNOWN in needed or UNKNOWN in excluding else ELIGIBLE
 
     def _alternatives(
-        self, chosen: Mapping[str, str], statuses: Mapping[str, str]
+        self, chosen: Mapping[str, str], statuses: Mapping[str, str], answers: Answers
     ) -> Iterator[tuple[str, str, dict[str, str]]]:
         """Yield the options not chosen under which some requirement or exclusion would have another status, with what changes."""
         touched: dict[tuple[str, str], list[str]] = {}
@@ -221,7 +225,8 @@ class Screener:
                 if option != chosen[reading] and statuses[member.id] != statuses[criterion.id]:
                     touched.setdefault((reading, option), []).append(criterion.id)
         for (reading, option), criteria in touched.items():
-            changed = self._ripple.changed(criteria, statuses, {**chosen, reading: option})
+            readings = {**chosen, reading: option}
+            changed = self._ripple.changed(criteria, statuses, readings, lambda test: answers[test].truth)
             if self._asked_directly & set(changed):
                 yield reading, option, changed
 
@@ -231,7 +236,7 @@ class Screener:
 
     @cached_property
     def _ripple(self) -> Ripple:
-        return Ripple(self.kb.criteria)
+        return Ripple(self.kb.criteria, kleene.doubts(self.kb.program.rows("doubt", 2)))
 
     @cached_property
     def _asked_directly(self) -> set[str]:
