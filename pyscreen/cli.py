@@ -509,14 +509,16 @@ def _told(reading: Any, folder: Path) -> None:
               help="The table of verdicts to write (Parquet).")
 @click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
-@click.option("--readings", "chosen", metavar="FILE", help="A site's choice of readings (YAML or JSON, 'reading: option').")
+@click.option("--readings", "chosen", metavar="FILE",
+              help="A site's choice of readings (YAML or JSON, 'reading: option'), or robust: what holds under every option.")
+@click.option("--dependences", is_flag=True, help="Also tell the options of readings under which a verdict would be another.")
 @click.option("--verify", metavar="N", default=0, show_default=True, type=click.IntRange(0),
               help="Screen so many patients, chosen at random, with the engine too.")
 @click.option("--workers", metavar="N", type=click.IntRange(1),
               help="How many processes share the work (default: one for each processor, at most four).")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)  # fmt: skip
 def cohort(
-    source: str, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, verify: int,
+    source: str, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, dependences: bool, verify: int,
     workers: int | None, form: str, trial: str | None, root: Path | None,
 ) -> None:  # fmt: skip
     """Screen a whole population: SOURCE is event tables (a folder of Parquet or CSV, a DuckDB file), or what `convert` takes.
@@ -529,11 +531,12 @@ def cohort(
         from .population.conversion import event_tables
         from .population.tables import read_tables
 
-    base, readings = knowledge.load(trial, root), _one_choice(chosen, "a cohort")
+    base, robust = knowledge.load(trial, root), chosen == ROBUST
+    readings = read_readings(Path(chosen)) if chosen and not robust else None
     tables, reading = event_tables(source, beside(output, "tables", ""), base)
     if reading is not None:
         _told(reading, tables)
-    run = Run(read_tables(tables), base, output, day or date.today(), readings, cohorts, verify)
+    run = Run(read_tables(tables), base, output, day or date.today(), readings, cohorts, verify, robust, dependences)
     with _progress(run.source.patients) as progress:
         parts = [progress(part) for part in run.parts(workers or min(os.cpu_count() or 1, 4))]
     summary = run.finish()
@@ -544,7 +547,7 @@ def cohort(
     if form == "json":
         click.echo(_json(run.as_json(summary)))
     else:
-        click.echo(report.text(base, summary, output, run.day.isoformat(), bool(cohorts), _width()), nl=False)
+        click.echo(report.text(run, summary, bool(cohorts), _width()), nl=False)
 
 
 @contextmanager

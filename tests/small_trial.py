@@ -15,12 +15,14 @@ from pyscreen.truth import Truth, both, either, negate
 from tests.randoms import DAY
 
 
-def screened(screener: Screener, truths: Mapping[str, Truth], readings: Mapping[str, str] | None = None, exact: bool = False) -> Screening:
+def screened(
+    screener: Screener, truths: Mapping[str, Truth], readings: Mapping[str, str] | None = None, exact: bool = False, robust: bool = False
+) -> Screening:
     """Screen as if the record had answered so; a test that is not named is unknown."""
     kb = screener.kb
     answers = Answers(DAY, {test: Answer(test, truths.get(test)) for test in kb.tests}, ())
     with patch("pyscreen.screening.answer", lambda *_: answers):
-        return screener.screen(Record("given"), DAY, readings, exact=exact)
+        return screener.screen(Record("given"), DAY, readings, exact=exact, robust=robust)
 
 
 def some_truths(kb: KnowledgeBase, choice: Random, open_share: float) -> dict[str, Truth]:

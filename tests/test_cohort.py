@@ -20,7 +20,8 @@ from click.testing import CliRunner
 from pyscreen.cli import main
 from pyscreen.errors import RequestError
 from pyscreen.knowledge import KnowledgeBase, load
-from pyscreen.population import cohort, report
+from pyscreen.population import cohort, report, results
+from pyscreen.population.alternatives import Alternatives
 from pyscreen.population.cohort import Disagreement, Run, Summary, beside, kept_statuses
 from pyscreen.population.planes import Graph, packed, unpacked, verdicts
 from pyscreen.population.tables import frames_of, read_tables, write_tables
@@ -224,6 +225,8 @@ def test_another_run_does_not_take_up_a_stopped_one(source: Path, kb: KnowledgeB
     for other in (
         Run(read_tables(source, 16), kb, output, DAY.replace(day=23)),
         Run(read_tables(source, 16), kb, output, DAY, {"G17": "below_30"}),
+        Run(read_tables(source, 16), kb, output, DAY, robust=True),
+        Run(read_tables(source, 16), kb, output, DAY, dependences=True),
         Run(read_tables(source, 16), kb, output, DAY, cohorts=["1.2"]),
         Run(read_tables(source, 32), kb, output, DAY),
         Run(read_tables({"patients": pl.DataFrame({"patient": ["a"]})}), kb, output, DAY),
@@ -249,6 +252,43 @@ def test_a_verdict_that_the_engine_does_not_give_stops_the_run(source: Path, kb:
 def test_readings_are_read_as_a_site_chooses(source: Path, kb: KnowledgeBase, tmp_path: Path) -> None:
     finished(Run(read_tables(source), kb, tmp_path / "v.parquet", DAY, {"G17": "below_30"}, ["1.2"], verify=60))
     assert pl.read_parquet(tmp_path / "v.parquet")["cohort"].unique().to_list() == ["1.2"]
+
+
+def test_verdicts_tell_what_holds_under_every_option_and_what_hangs_on_one(
+    source: Path, whole: Path, kb: KnowledgeBase, screener: Screener, tmp_path: Path
+) -> None:
+    """Of every patient as of a single record; `verify` compares them with the engine as well."""
+    output = tmp_path / "v.parquet"
+    run = Run(read_tables(source, 16), kb, output, DAY, verify=100, robust=True, dependences=True)
+    assert len(list(run.parts(workers=2))) == 4
+    summary = run.finish()
+    rows = {(row["patient"], row["cohort"]): row for row in pl.read_parquet(output).iter_rows(named=True)}
+    (chunk,) = read_tables(source)
+    for place, name in enumerate(chunk.ids):
+        if name == "wrong":
+            assert {rows[name, each.code]["depends_on"] for each in kb.cohorts.values()} == {None}
+            continue
+        for verdict in screener.screen(chunk.record(place, kb), DAY, robust=True).verdicts.values():
+            row = rows[name, verdict.cohort.code]
+            assert row["verdict"] == verdict.status
+            told = {(one["reading"], one["option"], one["verdict"]) for one in row["depends_on"]}
+            assert told == {(one.reading, one.option, one.verdict) for one in verdict.depends_on}
+    plainly = pl.read_parquet(whole)
+    assert pl.read_parquet(output).select("patient", "cohort", "failing", "blocker").equals(plainly.select("patient", "cohort", "failing", "blocker"))
+    for funnel in summary.funnels:
+        own = [row["verdict"] for (_, cohort), row in rows.items() if cohort == funnel.code]
+        counts = (funnel.eligible, funnel.ineligible, funnel.undecided)
+        assert counts == tuple(own.count(status) for status in ("eligible", "ineligible", "undecided"))
+    assert files(output)["summary"]["robust"] is True
+
+
+def test_a_dependence_that_the_engine_does_not_find_stops_the_run(
+    source: Path, kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Alternatives, "dependences", lambda *_: iter(()))
+    run = Run(read_tables(source), kb, tmp_path / "v.parquet", DAY, verify=100, dependences=True)
+    with pytest.raises(Disagreement, match=r"the engine says otherwise of what .* depends on"):
+        finished(run)
 
 
 def test_a_patient_who_stands_there_twice_is_set_aside(kb: KnowledgeBase, tmp_path: Path) -> None:
@@ -310,6 +350,19 @@ def test_the_command_tells_what_each_criterion_costs(source: Path, tmp_path: Pat
     assert line.split()[-4:] == [str(step[name]) for name in ("failing", "alone", "open", "left")]
 
 
+def test_the_command_keeps_what_holds_under_every_option(source: Path, tmp_path: Path) -> None:
+    counts = {}
+    for readings in ((), ("--readings", "robust", "--dependences")):
+        line = ("cohort", source, "-o", tmp_path / "v.parquet", "--on", DAY, *readings, "--format")
+        code, said, _ = pyscreen(*line, "json")
+        assert code == 0
+        counts[readings] = [(one["eligible"] + one["ineligible"], one["undecided"]) for one in json.loads(said)["cohorts"]]
+    assert all(robust[0] <= plain[0] for plain, robust in zip(*counts.values(), strict=True))
+    assert sum(decided for decided, _ in counts[()]) > sum(decided for decided, _ in counts[readings])
+    assert pl.read_parquet(tmp_path / "v.parquet")["depends_on"].list.len().sum() > 0
+    assert "decided is only what holds under every option" in pyscreen(*line, "text")[1]
+
+
 def test_a_database_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.duckdb").write_text("junk")
     code, _, errors = pyscreen("cohort", tmp_path / "none.duckdb", "-o", tmp_path / "v.parquet")
@@ -351,6 +404,7 @@ def test_of_many_problems_the_first_are_shown() -> None:
 
 def test_the_table_has_the_columns_that_are_documented(whole: Path) -> None:
     text = (Path(__file__).parent.parent / "docs" / "population.md").read_text(encoding="utf-8")
-    for name in pl.read_parquet(whole).columns:
+    assert pl.read_parquet(whole).columns == list(results.columns(False))
+    for name in results.columns(True):
         assert f"| {name} |" in text
-    assert set(cohort._PROBLEMS) == {"patient", "table", "row", "field", "message"}
+    assert set(results.PROBLEMS) == {"patient", "table", "row", "field", "message"}

@@ -29,26 +29,21 @@ import polars as pl
 from ..errors import Problem, PyscreenError, RecordError, RequestError
 from ..kleene import MET, UNKNOWN, UNMET
 from ..knowledge import KnowledgeBase, load
-from ..screening import UNDECIDED, Screener
+from ..screening import Screener, Verdict
+from . import results
+from .alternatives import Alternatives, Dependence
 from .batch import Batch
-from .columns import Flags, Ints
+from .columns import Flags
 from .funnel import Funnel
-from .planes import VERDICTS, Graph, Statuses, Verdicts, verdicts
+from .planes import Graph, Statuses, Truths, Verdicts, verdicts
 from .tables import PATIENT, Chunk, Tables, problems_of
 
+ROBUST = "robust"
 MANIFEST, PARTS = "run.json", ".parts"
 _AT_ONCE = 4_096
 """How many patients' verdicts are written at a time."""
 TOLD = 20
 """How many problems of a part are told; all of them are written."""
-_SHOWN: Mapping[str, Any] = {
-    PATIENT: pl.String, "cohort": pl.String, "verdict": pl.Enum(VERDICTS), "failing": pl.UInt16, "open": pl.UInt16,
-    "excluded_by": pl.UInt16, "open_exclusions": pl.UInt16, "blocker": pl.String, "missing": pl.List(pl.String),
-    "part": pl.UInt32, "place": pl.UInt32,
-}  # fmt: skip
-"""The columns of the table of verdicts; `part` and `place` tell where the patient's bits are in the statuses."""
-
-
 class Disagreement(PyscreenError):
     """The engine gives a patient another verdict than the columns did."""
 
@@ -109,7 +104,11 @@ class Summary:
 
 
 class Run:
-    """A population to be screened for cohorts of a trial, as of a day, under a site's readings, into a file."""
+    """A population to be screened for cohorts of a trial, as of a day, under a site's readings, into a file.
+
+    With `robust`, a verdict is eligible or ineligible only where every way of reading the protocol says so. With `dependences` the
+    table also has the options of readings under which a verdict would be another.
+    """
 
     def __init__(
         self,
@@ -120,6 +119,8 @@ class Run:
         readings: Mapping[str, str] | None = None,
         cohorts: Iterable[str] = (),
         verify: int = 0,
+        robust: bool = False,
+        dependences: bool = False,
     ) -> None:
         self.source = source
         self.kb = kb
@@ -128,6 +129,9 @@ class Run:
         self.readings = kb.chosen(readings)
         self.cohorts = tuple(kb.cohort(name) for name in cohorts) or tuple(kb.cohorts.values())
         self.graph = Graph(kb, self.readings)
+        self.robust = robust
+        self.dependences = dependences
+        self._alternatives = Alternatives(self.graph, self.cohorts) if robust or dependences else None
         self.folder = output.with_name(output.name + PARTS)
         self.verify = verify
         self._checked = _sample(source, verify)
@@ -152,7 +156,8 @@ class Run:
             yield from (self.screen(self.source.chunk(number)) for number in numbers)
             return
         cohorts = [cohort.id for cohort in self.cohorts]
-        run = (self.source, self.kb.trial, self.kb.root, self.output, self.day, self.readings, cohorts, self.verify)
+        how = (self.readings, cohorts, self.verify, self.robust, self.dependences)
+        run = (self.source, self.kb.trial, self.kb.root, self.output, self.day, *how)
         try:
             with ProcessPoolExecutor(min(workers, len(numbers)), get_context("spawn"), _open, run) as pool:
                 yield from pool.map(_screen, numbers)
@@ -164,7 +169,8 @@ class Run:
         """Make the folder of parts, or see that the one that is there is of the same run; raises RequestError."""
         wanted = {
             "source": self.source.identity, "parts": len(self.source), "knowledge base": self.kb.digest, "trial": self.kb.trial,
-            "day": self.day.isoformat(), "readings": self.readings, "cohorts": [cohort.code for cohort in self.cohorts],
+            "day": self.day.isoformat(), "readings": ROBUST if self.robust else self.readings,
+            "cohorts": [cohort.code for cohort in self.cohorts], "choice of dependences": self.dependences,
         }  # fmt: skip
         manifest = self.folder / MANIFEST
         try:
@@ -187,8 +193,8 @@ class Run:
         statuses = self.graph.evaluate(answered.truths, many)
         aside = np.zeros(many, np.bool_)
         aside[list(answered.aside)] = True
-        found = [verdicts(self.kb, cohort, statuses) for cohort in self.cohorts]
-        verified = self._verify(chunk, statuses, found, aside)
+        found, dependences = self._verdicts(statuses, answered.truths)
+        verified = self._verify(chunk, statuses, found, dependences, aside)
         problems = self._problems({chunk.ids[place]: error for place, error in answered.aside.items()})
         problems += [(patient, Problem(words, table)) for patient, table, words in chunk.strays]
         unread = self._problems({chunk.ids[place]: RecordError(those) for place, those in answered.unread.items()})
@@ -196,13 +202,26 @@ class Run:
                     len(problems), _told(problems), len(unread), _told(unread))  # fmt: skip
         name = f"{chunk.number:06}"
         for at in range(0, many, _AT_ONCE):
-            self._keep(f"{name}.{at:06}.verdicts.parquet", _frame(chunk, found, aside, slice(at, at + _AT_ONCE)))
-        self._keep(f"{name}.statuses.parquet", _planes(chunk.number, statuses))
+            some = slice(at, at + _AT_ONCE)
+            frame = results.of_verdicts(chunk, found, dependences if self.dependences else None, aside, some)
+            self._keep(f"{name}.{at:06}.verdicts.parquet", frame)
+        self._keep(f"{name}.statuses.parquet", results.of_statuses(chunk.number, statuses))
         if problems or unread:
-            self._keep(f"{name}.problems.parquet", _problem_frame([*problems, *unread]))
+            self._keep(f"{name}.problems.parquet", results.of_problems([*problems, *unread]))
         funnels = [Funnel.of(self.kb, one, aside).as_json() for one in found]
         _write(self.folder / f"{name}.json", json.dumps({"part": part.__dict__, "funnels": funnels}))
         return part
+
+    def _verdicts(self, statuses: Statuses, truths: Mapping[str, Truths]) -> tuple[list[Verdicts], list[Dependence]]:
+        """Return the verdicts of each cohort, and where it is asked for the options of readings under which some are others."""
+        found = [verdicts(self.kb, cohort, statuses) for cohort in self.cohorts]
+        if self._alternatives is None:
+            return found, []
+        dependences = list(self._alternatives.dependences(statuses, truths))
+        if self.robust:
+            firm = self._alternatives.firm(statuses, truths, dependences)
+            found = [one.kept(flags) for one, flags in zip(found, firm, strict=True)]
+        return found, dependences
 
     def _problems(self, errors: Mapping[str, RecordError]) -> list[tuple[str | None, Problem]]:
         if isinstance(self.source, Tables):
@@ -215,17 +234,31 @@ class Run:
         frame.write_parquet(unfinished)
         os.replace(unfinished, self.folder / name)
 
-    def _verify(self, chunk: Chunk, statuses: Statuses, found: list[Verdicts], aside: np.ndarray[Any, Any]) -> int:
+    def _verify(
+        self, chunk: Chunk, statuses: Statuses, found: list[Verdicts], dependences: list[Dependence], aside: Flags
+    ) -> int:
         """Screen some patients with the engine; raises Disagreement where a criterion or a verdict differs."""
         places = [place for place in self._checked.get(chunk.number, ()) if place < len(chunk.ids) and not aside[place]]
         for place in places:
             self._screener = self._screener or Screener(self.kb)
-            screening = self._screener.screen(chunk.record(place, self.kb), self.day, self.readings, dependences=False)
+            record = chunk.record(place, self.kb)
+            screening = self._screener.screen(record, self.day, self.readings, robust=self.robust, dependences=self.dependences)
             wrong = [name for name, status in screening.statuses.items() if statuses.of(name, place) != status]
-            wrong += [one.cohort.code for one in found if one.status(place) != screening.verdicts[one.cohort.id].status]
+            said = [screening.verdicts[one.cohort.id] for one in found]
+            wrong += [one.cohort.code for one, verdict in zip(found, said, strict=True) if one.status(place) != verdict.status]
+            if self.dependences:
+                wrong += self._disputed(said, dependences, place)
             if wrong:
                 raise Disagreement(f"patient {chunk.ids[place]}: the engine says otherwise of {', '.join(wrong[:5])}")
         return len(places)
+
+    def _disputed(self, said: list[Verdict], dependences: list[Dependence], place: int) -> Iterator[str]:
+        """Yield the cohorts of which the engine says that the verdict depends on other options than was found."""
+        found = [(int(cohort), one.reading, one.option, code) for one in dependences for cohort, code in one.of(place)]
+        for number, verdict in enumerate(said):
+            other = {(number, one.reading, one.option, one.verdict) for one in verdict.depends_on}
+            if other != {one for one in found if one[0] == number}:
+                yield f"what {verdict.cohort.code} depends on"
 
     # ---- the whole ---------------------------------------------------------------------------------------------------
 
@@ -235,11 +268,11 @@ class Run:
         summary = reduce(add, (Summary.read(one) for one in kept))
         about = {
             "pyscreen": "verdicts", "trial": self.kb.trial, "knowledge base": self.kb.digest, "screened on": self.day.isoformat(),
-            "readings": json.dumps(self.readings),
+            "readings": json.dumps(ROBUST if self.robust else self.readings),
         }  # fmt: skip
-        self._merge("verdicts", self.output, about, _SHOWN)
-        self._merge("statuses", beside(self.output, "statuses"), about, _PLANES)
-        self._merge("problems", beside(self.output, "problems"), about, _PROBLEMS)
+        self._merge("verdicts", self.output, about, results.columns(self.dependences))
+        self._merge("statuses", beside(self.output, "statuses"), about, results.STATUSES)
+        self._merge("problems", beside(self.output, "problems"), about, results.PROBLEMS)
         _write(beside(self.output, "summary", ".json"), json.dumps(self.as_json(summary), indent=2, ensure_ascii=False))
         shutil.rmtree(self.folder)
         return summary
@@ -253,6 +286,7 @@ class Run:
             "trial": {"id": self.kb.trial, "title": self.kb.title, "registry": self.kb.registry},
             "knowledge_base": self.kb.digest,
             "readings": {name: option for name, option in self.readings.items() if option != defaults[name]},
+            "robust": self.robust,
             "patients": summary.patients,
             "set_aside": summary.aside,
             "verified": summary.verified,
@@ -306,95 +340,14 @@ def _sample(source: Source, number: int) -> dict[int, list[int]]:
     return found
 
 
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
-
-
-# ---- frames ----------------------------------------------------------------------------------------------------------
-
-_WHO = (PATIENT, "cohort", "part", "place")
-_PLANES: Mapping[str, Any] = {"part": pl.UInt32, "criterion": pl.String, "met": pl.Binary, "unmet": pl.Binary}
-_PROBLEMS: Mapping[str, Any] = {PATIENT: pl.String, "table": pl.String, "row": pl.Int64, "field": pl.String, "message": pl.String}
-
-
-def _frame(chunk: Chunk, all_found: list[Verdicts], aside: Flags, patients: slice) -> pl.DataFrame:
-    """Return the verdicts of some patients, a row for each cohort; of a patient who was set aside only who and which cohort."""
-    found = [one.among(patients) for one in all_found]
-    many, each = len(found[0].codes), len(found)
-    who = np.repeat(np.arange(len(chunk.ids), dtype=np.uint32)[patients], each)
-    which = np.tile(np.arange(each, dtype=np.uint32), many)
-    clauses = [need.clause for one in found for need in one.needs]
-    words = pl.Series([*clauses, None], dtype=pl.String)
-    columns = [_columns(one) for one in found]
-    rows = {name: np.stack([one[name] for one in columns], axis=1).ravel() for name in columns[0]}
-    before = np.cumsum([0, *(len(one.needs) for one in found[:-1])])
-    sole = np.where(rows["blocker"] < 0, len(clauses), rows["blocker"] + np.tile(before, many))
-    told: dict[str, Any] = {
-        **rows,
-        PATIENT: chunk.frames["patients"][PATIENT].gather(who),
-        "cohort": pl.Series([one.cohort.code for one in found], dtype=pl.String).gather(which),
-        "verdict": pl.Series(VERDICTS, dtype=pl.Enum(VERDICTS)).gather(rows["verdict"]),
-        "blocker": words.gather(sole),
-        "missing": _missing(found, words),
-        "part": np.full(len(who), chunk.number, np.uint32),
-        "place": who,
-    }
-    frame = pl.DataFrame({name: told[name] for name in _SHOWN}, schema=_SHOWN)
-    if not aside.any():
-        return frame
-    kept = pl.Series(~aside).gather(who)
-    return frame.with_columns(pl.when(kept).then(pl.col(name)) for name in _SHOWN if name not in _WHO)
-
-
-def _columns(found: Verdicts) -> dict[str, Ints]:
-    """Return what there is to say of a cohort in numbers: the verdict's, counts, and the place of the sole blocker (-1: none)."""
-    own = len(found.cohort.needs)
-    failing = found.failing.sum(axis=0)
-    return {
-        "verdict": found.codes,
-        "failing": found.failing[:own].sum(axis=0, dtype=np.uint16),
-        "open": found.open[:own].sum(axis=0, dtype=np.uint16),
-        "excluded_by": found.failing[own:].sum(axis=0, dtype=np.uint16),
-        "open_exclusions": found.open[own:].sum(axis=0, dtype=np.uint16),
-        "blocker": np.where(failing == 1, found.failing.argmax(axis=0), -1),
-    }
-
-
-def _missing(found: list[Verdicts], words: pl.Series) -> pl.Series:
-    """Return for each patient and cohort the clauses that are open, where the verdict is undecided."""
-    listed, before = list[pl.DataFrame](), 0
-    for number, one in enumerate(found):
-        patients, needs = np.nonzero((one.open & (one.codes == VERDICTS.index(UNDECIDED))).T)
-        rows = pl.DataFrame({"row": patients * len(found) + number, "clause": words.gather(needs + before)})
-        listed.append(rows.group_by("row", maintain_order=True).agg("clause"))
-        before += len(one.needs)
-    everyone = pl.DataFrame({"row": np.arange(len(found) * len(found[0].codes))})
-    joined = everyone.join(pl.concat(listed), on="row", how="left", maintain_order="left")["clause"]
-    return joined.fill_null(pl.Series([[]], dtype=pl.List(pl.String)))
-
-
-def _planes(number: int, statuses: Statuses) -> pl.DataFrame:
-    many = len(statuses.names)
-    return pl.DataFrame(
-        {
-            "part": pl.Series([number] * many, dtype=pl.UInt32),
-            "criterion": statuses.names,
-            "met": [row.tobytes() for row in statuses.met],
-            "unmet": [row.tobytes() for row in statuses.unmet],
-        },
-        schema=_PLANES,
-    )
-
-
 def _told(problems: list[tuple[str | None, Problem]]) -> tuple[str, ...]:
     return tuple(f"{patient}: {problem}" if patient else str(problem) for patient, problem in problems[:TOLD])
 
 
-def _problem_frame(problems: list[tuple[str | None, Problem]]) -> pl.DataFrame:
-    rows = [(patient, problem.file or None, problem.line, problem.field or None, problem.message) for patient, problem in problems]
-    return pl.DataFrame(rows, schema=_PROBLEMS, orient="row")
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
 
 
 def kept_statuses(output: Path, patient: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,26 @@ class Statuses:
         return unpacked((self.met if status == MET else self.unmet)[row], self.patients)
 
 
+_Rows: TypeAlias = npt.NDArray[np.uint64]
+Rows: TypeAlias = list[Plane] | _Rows
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Where each criterion is met and where it is unmet: a plane a row."""
+
+    met: Rows
+    unmet: Rows
+
+    def copy(self) -> Planes:
+        """Return a copy, in which planes may be put that are others."""
+        return Planes(list(self.met), list(self.unmet))
+
+    def put(self, row: int, planes: tuple[Plane, Plane]) -> None:
+        """Set one criterion's planes."""
+        self.met[row], self.unmet[row] = planes
+
+
 class Graph:
     """The criteria of a trial made ready, under a choice of readings."""
 
@@ -97,16 +118,30 @@ class Graph:
 
     def evaluate(self, truths: Mapping[str, Truths], patients: int) -> Statuses:
         """Return the status of every criterion, given the answers to the tests; a test that is not answered is unknown."""
-        words = -(-max(patients, 1) // _BITS)
-        met, unmet = (np.zeros((len(self.names), words), np.uint64) for _ in range(2))
-        for number, (name, step) in enumerate(zip(self.names, self._steps, strict=True)):
-            if step is not None:
-                met[number], unmet[number] = step(met, unmet)
-            elif name in truths:
-                met[number], unmet[number] = packed(truths[name] == 1), packed(truths[name] == -1)
-                for other in self.doubts.get(name, ()):
-                    met[number] &= ~met[self.numbers[other]]
+        met, unmet = self.answered(truths, patients)
+        planes = Planes(met, unmet)
+        for row in range(len(self.names)):
+            self.step(row, planes, planes)
         return Statuses(self.names, self.numbers, met, unmet, patients)
+
+    def answered(self, truths: Mapping[str, Truths], patients: int) -> tuple[_Rows, _Rows]:
+        """Return where each test is answered yes, and where no, a plane a row; those of all other criteria are empty."""
+        met, unmet = (np.zeros((len(self.names), -(-max(patients, 1) // _BITS)), np.uint64) for _ in range(2))
+        for test, answers in truths.items():
+            row = self.numbers[test]
+            met[row], unmet[row] = packed(answers == 1), packed(answers == -1)
+        return met, unmet
+
+    def step(self, row: int, planes: Planes, against: Planes) -> None:
+        """Work out one criterion from those before it; what speaks against it is looked up in `against`.
+
+        So a bound of all planes can be worked out from the same bound of those before, and the opposite one where it speaks against.
+        """
+        work = self._steps[row]
+        if work is not None:
+            planes.put(row, work(planes, against))
+        for other in self.doubts.get(self.names[row], ()):
+            planes.met[row] = planes.met[row] & ~against.met[self.numbers[other]]
 
     def _step(self, criterion: Criterion) -> _Step | None:
         rows = [self.numbers[member.id] for member in criterion.members]
@@ -116,19 +151,19 @@ class Graph:
             case "constant":
                 return _always if criterion.id == "always" else _never
             case "all_of":
-                return lambda met, unmet: (_all(met, rows), _any(unmet, rows))
+                return lambda of, _: (_all(of.met, rows), _any(of.unmet, rows))
             case "any_of":
-                return lambda met, unmet: (_any(met, rows), _all(unmet, rows))
+                return lambda of, _: (_any(of.met, rows), _all(of.unmet, rows))
             case "none_of":
-                return lambda met, unmet: (_all(unmet, rows), _any(met, rows))
+                return lambda of, _: (_all(of.unmet, rows), _any(of.met, rows))
             case "known_by":
-                return lambda met, unmet: _known(_any(met, rows), _any(unmet, rows))
+                return lambda of, no: (_any(of.met, rows) & ~_any(no.unmet, rows), _any(of.unmet, rows) & ~_any(no.met, rows))
             case "presumed_absent":
-                return lambda met, unmet: (_any(met, rows), ~_any(met, rows))
+                return lambda of, no: (_any(of.met, rows), ~_any(no.met, rows))
             case "by_reading":
                 return self._chosen(criterion)
             case "n_of":
-                return lambda met, unmet: _at_least(criterion.number, [(1, [row]) for row in rows], [], met, unmet)
+                return lambda of, _: _at_least(criterion.number, [(1, [row]) for row in rows], [], of)
             case "points":
                 return self._points(criterion)
         raise AssertionError(criterion.kind)
@@ -138,8 +173,8 @@ class Graph:
             reading, option = member.detail
             if self.readings[reading] == option:
                 row = self.numbers[member.id]
-                return lambda met, unmet: (met[row], unmet[row])
-        return lambda met, unmet: (np.zeros_like(met[0]), np.zeros_like(met[0]))
+                return lambda of, _: (of.met[row], of.unmet[row])
+        return lambda of, _: (np.zeros_like(of.met[0]), np.zeros_like(of.met[0]))
 
     def _points(self, criterion: Criterion) -> _Step:
         """A ladder a domain: each weight is a step that adds the difference to the one below."""
@@ -157,43 +192,37 @@ class Graph:
             for weight in sorted(set(weights) - {0}):
                 steps.append((weight - below, [row for other, rows in weights.items() if other >= weight for row in rows]))
                 below = weight
-        return lambda met, unmet: _at_least(criterion.number, steps, against, met, unmet)
+        return lambda of, _: _at_least(criterion.number, steps, against, of)
 
 
-_Planes = npt.NDArray[np.uint64]
-_Step = Callable[[_Planes, _Planes], tuple[Plane, Plane]]
+_Step = Callable[[Planes, Planes], tuple[Plane, Plane]]
 
 
-def _all(planes: _Planes, rows: list[int]) -> Plane:
+def _all(planes: Rows, rows: list[int]) -> Plane:
     found: Plane = reduce(np.bitwise_and, (planes[row] for row in rows))
     return found
 
 
-def _any(planes: _Planes, rows: list[int]) -> Plane:
+def _any(planes: Rows, rows: list[int]) -> Plane:
     found: Plane = reduce(np.bitwise_or, (planes[row] for row in rows))
     return found
 
 
-def _known(met: Plane, unmet: Plane) -> tuple[Plane, Plane]:
-    return met & ~unmet, unmet & ~met
+def _always(of: Planes, _: Planes) -> tuple[Plane, Plane]:
+    return ~np.zeros_like(of.met[0]), np.zeros_like(of.met[0])
 
 
-def _always(met: _Planes, _unmet: _Planes) -> tuple[Plane, Plane]:
-    return ~np.zeros_like(met[0]), np.zeros_like(met[0])
+def _never(of: Planes, _: Planes) -> tuple[Plane, Plane]:
+    return np.zeros_like(of.met[0]), ~np.zeros_like(of.met[0])
 
 
-def _never(met: _Planes, _unmet: _Planes) -> tuple[Plane, Plane]:
-    return np.zeros_like(met[0]), ~np.zeros_like(met[0])
-
-
-def _at_least(
-    number: int, steps: list[tuple[int, list[int]]], against: list[tuple[int, int]], met: _Planes, unmet: _Planes
-) -> tuple[Plane, Plane]:
+def _at_least(number: int, steps: list[tuple[int, list[int]]], against: list[tuple[int, int]], of: Planes) -> tuple[Plane, Plane]:
     """Return where so many points are reached for certain, and where they are out of reach.
 
     Each step adds its points where one of its rows is met; each row in `against` takes its points off unless it is unmet.
     """
-    patients = met.shape[1] * _BITS
+    met, unmet = of.met, of.unmet
+    patients = len(met[0]) * _BITS
     certain, possible = (np.zeros(patients, np.int32) for _ in range(2))
     for points, rows in steps:
         certain += points * unpacked(_any(met, rows), patients)
@@ -223,6 +252,10 @@ class Verdicts:
     def among(self, patients: slice) -> Verdicts:
         """Return the verdicts of some of the patients."""
         return replace(self, failing=self.failing[:, patients], open=self.open[:, patients], codes=self.codes[patients])
+
+    def kept(self, firm: npt.NDArray[np.bool_]) -> Verdicts:
+        """Return the verdicts, undecided but for some patients."""
+        return replace(self, codes=np.where(firm, self.codes, np.uint8(VERDICTS.index(UNDECIDED))))
 
     def status(self, patient: int) -> str:
         """Return one patient's verdict."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from ..knowledge import KnowledgeBase
 from ..page import counted
-from .cohort import TOLD, Summary, beside
+from .cohort import TOLD, Run, Summary, beside
 from .funnel import Funnel
 
 _COSTLY = 3
 
 
-def text(kb: KnowledgeBase, summary: Summary, output: Path, day: str, whole: bool, width: int = 100) -> str:
+def text(run: Run, summary: Summary, whole: bool, width: int = 100) -> str:
     """Return a summary as text; `whole` shows every step of each cohort, else only what costs most."""
-    lines = [f"{counted(summary.patients, 'patient')}, screened on {day} for {kb.title}"]
+    kb, output = run.kb, run.output
+    lines = [f"{counted(summary.patients, 'patient')}, screened on {run.day.isoformat()} for {kb.title}"]
+    if run.robust:
+        lines.append("decided is only what holds under every option of every reading; the criteria are counted under the defaults")
     if summary.aside:
         lines.append(f"{summary.aside:,} of them set aside: {beside(output, 'problems')} says why")
     if summary.verified:
