@@ -539,11 +539,11 @@ def _tally(patient: Patient, test: Test, items: list[Item]) -> tuple[int, int]:
         children = vocabulary.children(test.selection.concept)
         classes = {child for item in items for child in children & vocabulary.ancestors(item.concept)}
         return len(classes), len(classes)
-    tallies = [_distinct([item for item in items if item.concept == concept]) for concept in {i.concept for i in items}]
+    tallies = [distinct([item for item in items if item.concept == concept]) for concept in {i.concept for i in items}]
     return sum(low for low, _ in tallies), sum(high for _, high in tallies)
 
 
-def _distinct(items: list[Item]) -> tuple[int, int]:
+def distinct(items: list[Item]) -> tuple[int, int]:
     """Return at least and at most how many items of one concept there are, those of one day being one."""
     distinct = {(item.start.earliest, item.start.latest) for item in items if item.start}
     exact = [item for item in items if item.start and item.start.exact]

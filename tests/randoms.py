@@ -27,7 +27,7 @@ T = TypeVar("T")
 DAY = date(2026, 11, 20)
 ONE_DAY = timedelta(days=1)
 
-CELLS = Scale("cells", "10*9/L", {"K/uL": (Fraction(1), Fraction(0))})
+CELLS = Scale("cells", "10*9/L", {"K/uL": (Fraction(1), Fraction(0)), "10*8/L": (Fraction(1, 10), Fraction(0))})
 KILOS = Scale("weight", "kg", {"g": (Fraction(1, 1000), Fraction(0))})
 WORDS = Vocabulary(
     quantities={
@@ -36,7 +36,7 @@ WORDS = Vocabulary(
         "weight": Quantity("weight", "Weight", KILOS),
     },
     findings={"rash": "Rash", "ache": "Ache", "skin": "A disease of the skin"},
-    events={"relapse": "Relapse", "depletion": "Depletion"},
+    events={"relapse": "Relapse", "depletion": "Depletion", "death": "Death", "sudden_death": "Sudden death"},
     procedures={"transplant": "Transplant"},
     judgements={"fit": "Fit"},
     consents={"informed": "Informed consent"},
@@ -55,6 +55,7 @@ WORDS = Vocabulary(
     systemic=frozenset(("steroid",)),
     parents={
         "rash": frozenset(["skin"]),
+        "sudden_death": frozenset(["death"]),
         "prednisone": frozenset(["steroid"]),
         "dexamethasone": frozenset(["steroid"]),
         "azathioprine": frozenset(["purine"]),
@@ -64,6 +65,7 @@ WORDS = Vocabulary(
         "hydroxychloroquine": frozenset(["antimalarial", "suppressant"]),
     },
     outcomes={"failed": frozenset(["none", "progression"]), "responded": frozenset(["partial"])},
+    derived=frozenset(("death",)),
     equivalents={"steroid": ("mg/d", {"prednisone": Fraction(1), "dexamethasone": Fraction(20, 3)})},
 )
 

@@ -13,9 +13,9 @@ from pyscreen.questions import Test
 from tests.randoms import DAY, DRUGS, question
 
 _DAYS = (0, 1, 2, 6, 7, 8, 13, 14, 27, 28, 29, 30, 31, 83, 84, 85, 120, 364, 365, 366)
-_OTHERS = ("event(relapse)", "finding(rash)", "procedure(transplant)", "therapy(steroid)", "measurement(ldh)")
+_OTHERS = ("event(relapse)", "event(death)", "finding(rash)", "procedure(transplant)", "therapy(steroid)", "measurement(ldh)")
 _ANY = ('within("28 d")', 'within("2 mo")', 'ago(at_least("2 wk"))', 'ago(between("1 wk","2 mo"))', 'as_of("4 wk")', 'age(at_least("40 a"))')
-_TO_OTHERS = ('near({0},"7 d")', "after({0})", "with({0})", 'with({0},at_least("4 wk"))', 'near({0},"1 mo")')
+_TO_OTHERS = ('near({0},"7 d")', "after({0})", "since({0})", "with({0})", 'with({0},at_least("4 wk"))', 'near({0},"1 mo")')
 _WITHIN = ('within("7 d",event(depletion))', 'within("2 mo",procedure(transplant))')
 CONDITIONS = {
     "measurement": (*_ANY, *_TO_OTHERS, *_WITHIN, "method(elisa)", 'value(below("30 10*9/L"))', 'value(at_least("1 [LLN]"))'),
@@ -51,7 +51,7 @@ ITEMS = {
     "measurement": ("measurement(platelets)",),
     "finding": ("finding(rash)",),
     "therapy": ("therapy(steroid)", "therapy(suppressant)", "therapy(prednisone)", "therapy(except(suppressant,purine))"),
-    "event": ("event(relapse)",),
+    "event": ("event(relapse)", "event(death)", "event(sudden_death)"),
     "procedure": ("procedure(transplant)",),
     "judgement": ("judgement(fit)",),
 }
@@ -74,6 +74,13 @@ def questions(number: int, seed: int, *kinds: str) -> Iterator[Test]:
         if kind != "therapy" and summary.split("(")[0] in _NEWEST and choice.random() < 0.4:
             given.append('newest("28 d")')
         yield replace(question(choice.choice(ITEMS[kind]), summary, comparison, *given), id=f"t{i}", family=f"f{i}")
+
+
+def laboratory(number: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield so many written records of several values of a few days, some of one day or instant, in either unit, some of them bounds."""
+    choice = Random(seed)
+    for i in range(number):
+        yield {"record": f"r{i:04}", **_Writer(choice, vague=0.03).laboratory()}
 
 
 def of_courses() -> Iterator[Test]:
@@ -117,6 +124,7 @@ class _Writer:
         few = lambda most: range(self.choice.randint(0, most))  # noqa: E731
         rows = {
             "birth_date": self.some(None, "1986-11-01", "1986-11-20", "1986-11", "1970"),
+            "died": self.day(self.some(0, 1, 28, 30)) if self.choice.random() < 0.15 else None,
             "sex": self.some(None, "male", "female"),
             "recorded": self.some(None, DAY.isoformat(), (DAY - timedelta(days=40)).isoformat()),
             "complete": [name for name in ("measurements", "findings", "therapies", "events", "procedures", "rash", "steroid", "purine") if self.choice.random() < 0.2],
@@ -140,6 +148,24 @@ class _Writer:
             "events": [_written(self.event()) for _ in range(self.some(0, 1))],
             "findings": [_written(self.finding()) for _ in range(self.some(0, 1))],
         }
+
+    def laboratory(self) -> dict[str, Any]:
+        """Return a record of a few days."""
+        back = self.some(0, 20, 23)
+        return {
+            "complete": self.some([], ["measurements"]), "measurements": [_written(self.count(back)) for _ in range(self.some(1, 2, 3, 4, 6))],
+            "events": [_written(self.event()) for _ in range(self.some(0, 0, 1))],
+        }  # fmt: skip
+
+    def count(self, back: int) -> dict[str, Any]:
+        value = self.some("9.9 10*9/L", "20 10*9/L", "20.0 K/uL", "200 10*8/L", "29.9 10*9/L", "299 10*8/L", "399 10*8/L", "39.9 10*9/L",
+                          "49.9 K/uL", "60 10*9/L", "<30 10*9/L", ">=50 10*9/L", "0 10*9/L", "unknown")  # fmt: skip
+        return {
+            "quantity": "platelets", "value": value,
+            "date": (day := self.day(back + self.some(0, 0, 1, 7, 8))),
+            "time": self.some("08:00", "08:00:00", "20:00") if day and len(day) == 10 and self.choice.random() < 0.8 else None,
+            "method": self.some(None, None, None, "elisa"), "low": self.some(None, "10"), "high": self.some(None, "30"),
+        }  # fmt: skip
 
     def entry(self, drug: str) -> dict[str, Any]:
         back = self.week()
@@ -168,14 +194,14 @@ class _Writer:
         return {
             "quantity": concept, "value": self.some(f"{value} {unit}", f"{value} {unit}", f"{value} {unit}", "unknown"), "date": day,
             "time": self.some("08:00", "08:00:00", "20:00", None) if day and len(day) == 10 and self.choice.random() < 0.3 else None,
-            "method": self.some(None, None, "elisa", "rapid"), "low": self.some(None, "25"), "high": self.some(None, "45"),
+            "method": self.some(None, None, "elisa", "rapid"), "low": self.some(None, "25", "50"), "high": self.some(None, "45"),
         }  # fmt: skip
 
     def finding(self) -> dict[str, Any]:
         back = self.some(*_DAYS)
         present = self.some(True, True, False)
         ends = self.some(None, None, "ongoing", self.day(max(0, back - self.some(0, 7, 28, 84)))) if present else None
-        return {"finding": self.some("rash", "rash", "ache"), "present": present, "date": self.day(back), "end": ends, "method": self.some(None, "elisa")}
+        return {"finding": self.some("rash", "rash", "ache", "skin"), "present": present, "date": self.day(back), "end": ends, "method": self.some(None, "elisa")}
 
     def statement(self, kind: str, concept: str, flag: str) -> dict[str, Any]:
         return {kind: concept, flag: self.some(True, True, True, False), "date": self.day()}
@@ -189,7 +215,7 @@ class _Writer:
         """Yield entries of one drug, of which one may follow the other."""
         drug, back = self.some(*DRUGS), self.some(*_DAYS)
         if self.choice.random() < 0.1:
-            yield {"drug": self.some("steroid", drug), "taken": False}
+            yield {"drug": self.some("steroid", drug), "taken": False, "dose": self.some(None, None, "5 mg/d")}
             return
         for _ in range(self.some(1, 1, 2, 3)):
             length = self.some(0, 2, 7, 27, 83)

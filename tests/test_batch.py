@@ -28,7 +28,7 @@ from pyscreen.record import Therapy
 from tests import randoms
 from tests.populations import DAY, forms, worked_forms
 from tests.randoms import WORDS
-from tests.small_tables import entangled, of_courses, questions, records
+from tests.small_tables import entangled, laboratory, of_courses, questions, records
 
 CODES = {True: 1, False: -1, None: 0}
 
@@ -194,6 +194,13 @@ def test_entries_that_may_touch_make_the_courses_that_they_make_alone(seed: int)
     known, alone = small_answers([*questions(120, seed, "therapy"), *of_courses()], entangled(150, seed))
     assert known > 1000
     assert alone < 0.25
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_several_values_of_a_day_are_answered_as_alone(seed: int) -> None:
+    known, alone = small_answers(list(questions(200, seed, "measurement")), laboratory(150, seed))
+    assert known > 1000
+    assert alone < 0.3
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ by the one definition in `pyscreen.answers`. So the answers are the same; only t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ..answers import answer
-from ..dates import shift
+from ..answers import answer, distinct
+from ..dates import When, shift
 from ..derived import INPUTS
 from ..errors import Problem, RecordError
-from ..items import meets
+from ..items import Item, meets
 from ..knowledge import KnowledgeBase
 from ..quantities import Interval
 from ..questions import CHANGES, Comparison, Selection, Test, Threshold
@@ -70,13 +70,13 @@ class Batch:
             for test in tests:
                 found.truths[test.id], unsure = _answered(matcher, test)
                 hard[family][unsure] = True
-        self._one_by_one(chunk, hard, found)
+        self._one_by_one(chunk, hard, columns.doubted, found)
         forms = chunk.forms(np.flatnonzero(columns.impossible).tolist())
         found.unread = {at: readable(form, self.kb.vocabulary)[1] for at, form in forms.items() if at not in found.aside}
         return found
 
-    def _one_by_one(self, chunk: Chunk, hard: Mapping[str, Flags], found: Answered) -> None:
-        """Answer record by record what the columns do not tell."""
+    def _one_by_one(self, chunk: Chunk, hard: Mapping[str, Flags], whole: Container[int], found: Answered) -> None:
+        """Answer record by record what the columns do not tell; of some patients the whole record is read."""
         flags = np.array(list(hard.values()), np.bool_).reshape(len(hard), -1)
         families = list(hard)
         places = np.flatnonzero(flags.any(axis=0))
@@ -86,7 +86,7 @@ class Batch:
                 asked = np.flatnonzero(flags[:, place])
                 tests = [test for number in asked.tolist() for test in self.families[families[number]]]
                 form = forms[place]
-                if len(asked) < len(families):
+                if len(asked) < len(families) and place not in whole:
                     form = self._part(form, {families[number] for number in asked.tolist()})
                 self._alone(chunk, place, form, tests, found)
         found.one_by_one = (len(places), int(np.count_nonzero(flags)))
@@ -221,18 +221,15 @@ def _latest(matcher: Matcher, test: Test) -> _Found:
     hard.append(of_clocks)
     found = np.zeros(matcher.patients, np.int8)
     place = items.place[late]
-    truths = _compared(matcher, items.where(late), test)
-    newest = test.selection.condition("newest")
-    if newest is not None and newest.duration is not None:
-        when = items["stated"].at(late)
-        fresh = when.known & (when.first >= shift(matcher.date, newest.duration, -1).toordinal())
-        truths = np.where(fresh, truths, np.int8(0))
+    when = items["stated"].at(late)
+    fresh = when.known & _recently(matcher, test, when.first) if test.selection.condition("newest") else np.ones(len(place), np.bool_)
+    truths = np.where(fresh, _compared(matcher, items.where(late), test), np.int8(0))
     if len(place):
         starts = np.flatnonzero(np.r_[True, place[1:] != place[:-1]])
         high, low = np.maximum.reduceat(truths, starts), np.minimum.reduceat(truths, starts)
         found[place[starts]] = np.where(high == low, high, 0)
         if test.argument in ("lowest", "highest"):
-            hard.append(_extreme_of_latest(items.where(late), starts, test, found, (low, high)))
+            _extreme_of_latest(matcher, items.where(late), starts, test, found, fresh, (low, high))
         elif items.kind == "measurement":
             found[_clashing(matcher, items.where(late), starts)] = 0
     found[~certain] = 0
@@ -309,18 +306,24 @@ def _compared(matcher: Matcher, items: Items, test: Test) -> Truths:
     return matcher.value_meets(items["values"], test.comparison)
 
 
-def _extreme_of_latest(items: Items, starts: Ints, test: Test, found: Truths, ends: tuple[Truths, Truths]) -> Ints:
-    """Let the lowest or highest of the values of one day count; the patients for whom that is not told here are hard."""
+def _extreme_of_latest(
+    matcher: Matcher, items: Items, starts: Ints, test: Test, found: Truths, fresh: Flags, ends: tuple[Truths, Truths]
+) -> None:
+    """Let the lowest or highest of the values of one day count, where all are of one day."""
     days = items["stated"]
     plain = np.minimum.reduceat(days.exact & (items.truth == 1), starts)
     one_day = plain & (np.maximum.reduceat(days.first, starts) == np.minimum.reduceat(days.first, starts))
-    several = np.diff(np.r_[starts, len(items)]) > 1
-    place, op = items.place[starts], test.comparison.op
-    if op in ("equals", "between"):
-        return np.asarray(place[several & one_day])
-    some = (test.argument == "lowest") is (op in ("below", "at_most"))
-    found[place[one_day]] = (ends[1] if some else ends[0])[one_day]
-    return place[:0]
+    place, comparison = items.place[starts], test.comparison
+    if comparison.op not in ("equals", "between"):
+        some = (test.argument == "lowest") is (comparison.op in ("below", "at_most"))
+        found[place[one_day]] = (ends[1] if some else ends[0])[one_day]
+    elif not any(threshold.limit for threshold in comparison.thresholds):
+        truths = []
+        for op, threshold in (("at_least", comparison.thresholds[0]), ("at_most", comparison.thresholds[-1])):
+            some = (test.argument == "lowest") is (op == "at_most")
+            truth = np.where(fresh, matcher.value_meets(items["values"], Comparison(op, (threshold,))), np.int8(0))
+            truths.append((np.maximum if some else np.minimum).reduceat(truth, starts))
+        found[place[one_day]] = np.minimum(*truths)[one_day]
 
 
 def _clashing(matcher: Matcher, items: Items, starts: Ints) -> Ints:
@@ -380,31 +383,52 @@ def _extreme(matcher: Matcher, items: Items, which: str, op: str, threshold: Thr
 # ---- items of several days -------------------------------------------------------------------------------------------
 
 
-def _plainly(matcher: Matcher, test: Test) -> tuple[Items, _Found]:
-    """Return the items of those patients who have only certain ones on exact days, by patient and day, and the answer of the others.
+def _by_day(matcher: Matcher, test: Test) -> tuple[Items, Ints, _Found]:
+    """Return what may be the last item of each day, by patient and day, where the days begin, and the answer of the other patients.
 
-    A patient with an item that may not count, or of a day that is not known, has none; patients with two on one day are hard.
+    A patient with an item that may not count, or of a day that is not known, or with two values at one instant, has none.
     """
     items = matcher.matched(test.selection)
     found, _ = _of_nothing(matcher, test)
     items = items.where(items.truth >= 0)
+    left_out = _who(matcher, items, (items.truth == 0) | ~items["start"].exact)
+    found[left_out] = 0
+    items = items.where(~left_out[items.place])
     items = items.at(np.lexsort((items["start"].first, items.place)))
-    days = items["start"]
-    again = np.zeros(len(items), np.bool_)
-    again[1:] = (items.place[1:] == items.place[:-1]) & (days.first[1:] == days.first[:-1]) & days.exact[1:] & days.exact[:-1]
-    open_ = np.zeros(matcher.patients, np.bool_)
-    open_[items.place[(items.truth == 0) | ~days.exact]] = True
-    found[open_] = 0
-    hard = np.concatenate([items.hard, items.place[again & ~open_[items.place]]])
-    left_out = open_.copy()
-    left_out[hard] = True
-    return items.where(~left_out[items.place]), (found, hard)
+    last = _last_of_day(items)
+    items = items if last is None else items.where(last)
+    days = _day_starts(items)
+    if len(days) < len(items):
+        clash = _clashing(matcher, items, days)
+        if len(clash):
+            found[clash] = 0
+            left_out[clash] = True
+            items = items.where(~left_out[items.place])
+            days = _day_starts(items)
+    return items, days, (found, items.hard)
 
 
-def _ends(items: Items) -> tuple[Ints, Ints]:
+def _day_starts(items: Items) -> Ints:
+    """Return the first row of each patient's day, of items in order."""
+    day = items["start"].first
+    return np.flatnonzero(np.r_[len(items) > 0, (items.place[1:] != items.place[:-1]) | (day[1:] != day[:-1])])
+
+
+def _last_of_day(items: Items) -> Flags | None:
+    """Tell which items may be the last of their day: where each has its time of day, those of the latest; None: all of them."""
+    starts = _day_starts(items)
+    if len(starts) == len(items):
+        return None
+    clock = items["clock"] // 2
+    sizes = np.diff(np.r_[starts, len(items)])
+    timed = np.repeat(np.minimum.reduceat(clock, starts) >= 0, sizes)
+    return np.asarray(~timed | (clock == np.repeat(np.maximum.reduceat(clock, starts), sizes)))
+
+
+def _ends(place: Ints) -> tuple[Ints, Ints]:
     """Return the first and the last row of each patient."""
-    starts = np.flatnonzero(np.r_[True, items.place[1:] != items.place[:-1]]) if len(items) else np.zeros(0, np.int64)
-    return starts, np.r_[starts[1:], len(items)] - 1 if len(items) else starts
+    starts = np.flatnonzero(np.r_[True, place[1:] != place[:-1]]) if len(place) else np.zeros(0, np.int64)
+    return starts, np.r_[starts[1:], len(place)] - 1 if len(place) else starts
 
 
 def _count(matcher: Matcher, test: Test) -> _Found:
@@ -414,20 +438,42 @@ def _count(matcher: Matcher, test: Test) -> _Found:
     items = matcher.matched(test.selection)
     found, _ = _of_nothing(matcher, test)
     items = items.where((items.truth >= 0) & items.present)
-    hard = np.concatenate([items.hard, items.place[~items["start"].exact]])
     concept = items["concept"] if "concept" in items.columns else np.zeros(len(items), np.int32)
 
-    def distinct(rows: Flags) -> Ints:
+    def days(rows: Flags) -> Ints:
         keys = np.stack([items.place[rows], concept[rows], items["start"].first[rows]])
         return np.bincount(np.unique(keys, axis=1)[0], minlength=matcher.patients)
 
-    low, high = distinct(items.truth == 1), distinct(items.truth >= 0)
+    low, high = days(items.truth == 1), days(items.truth >= 0)
+    vague = _who(matcher, items, ~items["start"].exact)
+    rows = np.flatnonzero(vague[items.place])
+    for who, some in _by_patient(rows, items.place):
+        low[who] = _tallied(items, concept, some[items.truth[some] == 1])[0]
+        high[who] = _tallied(items, concept, some)[1]
     place = np.unique(items.place)
     complete = matcher.complete(test.selection)[place]
     triples, inverse = np.unique(np.stack([low[place], high[place], complete]), axis=1, return_inverse=True)
     intervals = [Interval(Fraction(least), Fraction(most) if whole else None) for least, most, whole in triples.T.tolist()]
     found[place] = np.array([_truth(meets(interval, test.comparison)) for interval in intervals], np.int8)[inverse.ravel()]
-    return found, hard
+    return found, items.hard
+
+
+def _by_patient(rows: Ints, place: Ints) -> Iterator[tuple[int, Ints]]:
+    """Yield each patient with the rows of it, of rows sorted by patient."""
+    if len(rows):
+        cuts = np.flatnonzero(np.diff(place[rows])) + 1
+        yield from ((int(place[some[0]]), some) for some in np.split(rows, cuts))
+
+
+def _tallied(items: Items, concept: Ints, rows: Ints) -> tuple[int, int]:
+    """Return at least and at most how many items there are among those of one patient, some of whose days are not known."""
+    by_concept: dict[int, list[Item]] = {}
+    days = items["start"].at(rows)
+    for kind, first, last, known in zip(concept[rows].tolist(), *(part.tolist() for part in days), strict=True):
+        when = When(date.fromordinal(first), date.fromordinal(last)) if known else None
+        by_concept.setdefault(kind, []).append(Item(items.kind, "", "", when))
+    tallies = [distinct(of_kind) for of_kind in by_concept.values()]
+    return sum(low for low, _ in tallies), sum(high for _, high in tallies)
 
 
 def _count_of_kinds(matcher: Matcher, test: Test) -> _Found:
@@ -463,7 +509,7 @@ def _time(matcher: Matcher, test: Test) -> _Found:
     found[maybe] = 0
     items = items.where(items.present & ~maybe[items.place])
     items = items.at(np.lexsort((items["start"].first, items.place)))
-    starts, ends = _ends(items)
+    starts, ends = _ends(items.place)
     if not len(starts):
         return found, items.hard
     days, place, several = items["start"], items.place[starts], ends > starts
@@ -482,23 +528,21 @@ def _time(matcher: Matcher, test: Test) -> _Found:
 def _in_a_row(matcher: Matcher, test: Test) -> _Found:
     """Each of the latest N values, or N values one after the other, on different days."""
     number = int(test.argument)
-    newest = test.selection.condition("newest")
-    items, (found, hard) = _plainly(matcher, test)
-    starts, ends = _ends(items)
+    items, days, (found, hard) = _by_day(matcher, test)
     if not len(items):
         return found, hard
-    truths = matcher.value_meets(items["values"], test.comparison)
+    of_items = matcher.value_meets(items["values"], test.comparison)
+    high, low = np.maximum.reduceat(of_items, days), np.minimum.reduceat(of_items, days)
+    truths, place = np.where(high == low, high, np.int8(0)), items.place[days]
+    starts, ends = _ends(place)
     first = np.repeat(starts, ends - starts + 1)
     run = truths.copy()
-    whole = np.arange(len(items)) - first >= number - 1
+    whole = np.arange(len(place)) - first >= number - 1
     for back in range(1, number):
-        earlier = np.maximum(np.arange(len(items)) - back, first)
+        earlier = np.maximum(np.arange(len(place)) - back, first)
         np.minimum(run, truths[earlier], out=run)
-    if newest is not None and newest.duration is not None:
-        recent = items["start"].first >= shift(matcher.date, newest.duration, -1).toordinal()
-    else:
-        recent = np.ones(len(items), np.bool_)
-    place = items.place[ends]
+    recent = _recently(matcher, test, items["start"].first[days])
+    place = place[ends]
     if test.summary == "each_of_latest":
         latest = np.where(whole[ends], run[ends], np.minimum(run[ends], 0))
         found[place] = np.where(recent[ends], latest, 0)
@@ -509,28 +553,33 @@ def _in_a_row(matcher: Matcher, test: Test) -> _Found:
     return found, hard
 
 
+def _recently(matcher: Matcher, test: Test, day: Ints) -> Flags:
+    """Tell which days are as recent as the test asks the newest item to be."""
+    newest = test.selection.condition("newest")
+    if newest is None or newest.duration is None:
+        return np.ones(len(day), np.bool_)
+    return np.asarray(day >= shift(matcher.date, newest.duration, -1).toordinal())
+
+
 def _change(matcher: Matcher, test: Test) -> _Found:
     """How far the latest value lies from the earliest one, or from the one before."""
     if test.argument not in ("", "previous"):
         raise Hard
-    newest = test.selection.condition("newest")
-    items, (found, hard) = _plainly(matcher, test)
-    starts, ends = _ends(items)
+    items, days, (found, hard) = _by_day(matcher, test)
+    starts, ends = _ends(items.place[days])
     several = ends > starts
-    found[items.place[ends]] = 0
+    found[items.place[days[ends]]] = 0
     starts, ends = starts[several], ends[several]
     if not len(starts):
         return found, hard
     values = items["values"]
-    before, now = values.at(starts if not test.argument else ends - 1), values.at(ends)
-    place = items.place[ends]
-    plain = (before.other < 0) & (now.other < 0) & (before.unit == now.unit)
-    truths = matcher.change_meets(before, now, test, plain)
-    if newest is not None and newest.duration is not None:
-        recent = items["start"].first[ends] >= shift(matcher.date, newest.duration, -1).toordinal()
-        truths = np.where(recent, truths, np.int8(0))
-    found[place] = truths
-    return found, np.concatenate([hard, place[~plain]])
+    before, now = values.at(days[starts if not test.argument else ends - 1]), values.at(days[ends])
+    place = items.place[days[ends]]
+    truths = matcher.change_meets(before, now, test)
+    found[place] = np.where(_recently(matcher, test, items["start"].first[days[ends]]), truths, np.int8(0))
+    # Of a day with several values that may be the last there is a range.
+    many = np.diff(np.r_[days, len(items)]) > 1
+    return found, np.concatenate([hard, place[many[ends] | many[starts if not test.argument else ends - 1]]])
 
 
 # ---- doses -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """A chunk of event tables as arrays: days as whole numbers, concepts as codes, values exact.
 
-Only what is plainly in order is turned into numbers here. A patient of whom anything is not (a date that is none, an end before its
-start, an unknown name) is `hard`: that patient's record is read and answered by `pyscreen.written` and `pyscreen.answers` instead.
+Only what is plainly in order is turned into numbers here. A patient of whom anything is not (a date that is none, an unknown name) is
+`hard`: that patient's record is read and answered by `pyscreen.written` and `pyscreen.answers` instead. What contradicts itself or the
+patient's life is left out here as there, and what is said to be complete is then no longer said of it.
 """
 
 from __future__ import annotations
@@ -165,7 +166,11 @@ class Codes:
 
 
 class Columns:
-    """One chunk as arrays. `hard` tells which patients are not in order, `impossible` who has a value that cannot be."""
+    """One chunk as arrays.
+
+    `hard` tells which patients are not in order, `impossible` who has a value that cannot be, `doubted` of what of whom something
+    contradictory is left out.
+    """
 
     def __init__(self, chunk: Chunk, codes: Codes) -> None:
         self.chunk = chunk
@@ -178,6 +183,7 @@ class Columns:
         places = np.arange(self.patients, dtype=np.int32)
         self._places = pl.DataFrame({PATIENT: self.ids, "place": places}, {PATIENT: pl.String, "place": pl.Int32})
         self._life()
+        self.doubted: dict[int, set[tuple[str, str]]] = {}
         self.sections = {name: self._section(name) for name in SECTIONS}
         if len(chunk.frames[ANSWERS]):
             self._blame(self._frame(ANSWERS)["place"].to_numpy(), np.ones(len(chunk.frames[ANSWERS]), np.bool_))
@@ -214,7 +220,16 @@ class Columns:
         text = column.list.join(";") if column.dtype == pl.List(pl.String) else column.cast(pl.String)
         codes, texts = _coded(text.fill_null(""))
         declared = [frozenset(word for word in text.split(";") if word) for text in texts]
+        codes = codes.copy()
+        for place, doubts in self.doubted.items():
+            declared.append(frozenset(name for name in declared[codes[place]] if not self._covers(name, doubts)))
+            codes[place] = len(declared) - 1
         return declared, codes
+
+    def _covers(self, name: str, doubts: Iterable[tuple[str, str]]) -> bool:
+        """Tell whether a name is that, or the section, or above or below that of which something contradictory was left out."""
+        lineage = self.vocabulary.ancestors
+        return any(name == section or name in lineage(concept) or concept in lineage(name) for section, concept in doubts)
 
     def check_declarations(self) -> None:
         """Mark the patients who declare something complete that does not exist."""
@@ -276,12 +291,19 @@ class Columns:
         if "side" in frame.columns:
             wrong |= _enum(frame["side"], _SIDES)[1]
         columns: dict[str, Any] = {"place": places, "concept": concept}
-        reader: Callable[[pl.DataFrame, Ints, dict[str, Any]], Flags] = {
+        reader: Callable[[pl.DataFrame, Ints, dict[str, Any]], tuple[Flags, Flags]] = {
             "measurements": self._measurements, "therapies": self._therapies
         }.get(name, lambda *parts: self._statements(name, *parts))  # fmt: skip
-        wrong |= reader(frame, places, columns)
-        self._blame(places, wrong)
-        keep = ~self.hard[places]
+        unread, odd = reader(frame, places, columns)
+        self._blame(places, wrong | unread)
+        keep = ~self.hard[places] & ~odd
+        for row in np.flatnonzero(odd & ~self.hard[places]).tolist():
+            self.doubted.setdefault(int(places[row]), set()).add((name, names[concept[row]]))
+        if self.doubted and name in ("therapies", "events", "procedures"):
+            never = ~columns["taken" if name == "therapies" else "present"] & np.isin(places, list(self.doubted))
+            for row in np.flatnonzero(keep & never).tolist():
+                # What is said never to be so is left out where something contradictory says more.
+                keep[row] = not self._covers(names[concept[row]], self.doubted[int(places[row])])
         order = np.flatnonzero(keep)[np.argsort(concept[keep], kind="stable")]
         columns = {key: column.at(order) if hasattr(column, "at") else column[order] for key, column in columns.items()}
         counts = np.bincount(columns["concept"], minlength=len(names)) if len(order) else np.zeros(len(names), np.int64)
@@ -289,7 +311,9 @@ class Columns:
         slices = {word: slice(int(end - count), int(end)) for word, count, end in zip(names, counts, ends, strict=True) if count}
         return Section(kind, columns, slices)
 
-    def _statements(self, name: str, frame: pl.DataFrame, places: Ints, columns: dict[str, Any]) -> Flags:
+    # Each fills in the columns of a section, and tells which rows cannot be read, and which contradict themselves or a life.
+
+    def _statements(self, name: str, frame: pl.DataFrame, places: Ints, columns: dict[str, Any]) -> tuple[Flags, Flags]:
         present, wrong = _flag(frame, _FLAG[name], True)
         planned, wrong_planned = _flag(frame, "planned", False)
         when = self._days(frame.with_columns(date=_without_clock(frame["date"])), "date", places)
@@ -307,16 +331,16 @@ class Columns:
             wrong |= strange
         columns |= {"present": present, "planned": planned, "when": when, "end": end, "ongoing": ongoing, "stated": stated,
                     "clock": clock}  # fmt: skip
-        return wrong | wrong_planned | _before(end, when) | self._outside_life(places, when, end)
+        return wrong | wrong_planned, _before(end, when) | self._outside_life(places, when, end)
 
-    def _measurements(self, frame: pl.DataFrame, places: Ints, columns: dict[str, Any]) -> Flags:
+    def _measurements(self, frame: pl.DataFrame, places: Ints, columns: dict[str, Any]) -> tuple[Flags, Flags]:
         when = self._days(frame.with_columns(date=_without_clock(frame["date"])), "date", places)
         clock, wrong = _clock(frame)
         wrong |= (clock >= 0) & ~when.exact
         method, strange = _enum(frame["method"], list(self.vocabulary.methods))
         values, unread = self._values(frame, columns["concept"], places)
         columns |= {"when": when, "clock": clock, "method": method, "values": values}
-        return wrong | strange | unread | (values.high < values.low) | self._outside_life(places, when)
+        return wrong | strange | unread, (values.high < values.low) | self._outside_life(places, when)
 
     def _values(self, frame: pl.DataFrame, concept: Ints, places: Ints) -> tuple[Values, Flags]:
         """Return the values, and where one cannot be read; one that cannot be is of any size."""
@@ -383,7 +407,7 @@ class Columns:
                 found[here] |= (numbers[here] == number) & outside(Interval.exactly(exact), possible)
         return found
 
-    def _therapies(self, frame: pl.DataFrame, places: Ints, columns: dict[str, Any]) -> Flags:
+    def _therapies(self, frame: pl.DataFrame, places: Ints, columns: dict[str, Any]) -> tuple[Flags, Flags]:
         vocabulary = self.vocabulary
         taken, wrong = _flag(frame, "taken", True)
         planned, wrong_planned = _flag(frame, "planned", False)
@@ -399,8 +423,8 @@ class Columns:
         names = list(vocabulary.labels("therapy"))
         of_class = np.array([name in vocabulary.classes and name not in vocabulary.drugs for name in names], np.bool_)
         wrong |= wrong_planned | strange_route | strange_response | unread | strange | (taken & of_class[columns["concept"]])
-        wrong |= ~taken & (start.known | end.known | ongoing | (dose >= 0))
-        return wrong | _before(end, start) | self._outside_life(places, start, end)
+        odd = ~taken & (start.known | end.known | ongoing | (dose >= 0))
+        return wrong, odd | _before(end, start) | self._outside_life(places, start, end)
 
     def _doses(self, frame: pl.DataFrame) -> tuple[Ints, Flags]:
         wanted = frame.select("dose", "unit", "frequency")

@@ -115,7 +115,7 @@ def _egfr(matcher: Matcher, concept: str) -> Items:
     begun = np.where(when.known, when.first, birth.first)
     youngest = np.where(birth.known, _years(birth.last, begun), 0)
     oldest = np.where(birth.known, _years(birth.first, np.where(when.known, when.last, matcher.day)), 150)
-    low, high = _about(matcher, section["values"].at(rows))
+    low, high = matcher.about(section["values"].at(rows))
     least, most = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
     for number, (kappa, alpha, factor) in enumerate(by_sex):
         counts = (sex < 0) | (sex == number)
@@ -142,18 +142,6 @@ def _egfr(matcher: Matcher, concept: str) -> Items:
     return Items("measurement", np.r_[place, told.place][order], certain, present, found, np.concatenate([both, own]))
 
 
-def _about(matcher: Matcher, values: Values) -> tuple[Floats, Floats]:
-    """Return between which numbers, about, values lie in their canonical unit."""
-    factors = np.array([(float(factor), float(offset)) for factor, offset in matcher.codes.units] or [(1.0, 0.0)])[values.unit]
-    low = values.number * factors[:, 0] + factors[:, 1]
-    high = low.copy()
-    for row in np.flatnonzero(values.other >= 0).tolist():
-        interval = matcher.interval(values, row)
-        low[row] = -np.inf if interval.low is None else float(interval.low)
-        high[row] = np.inf if interval.high is None else float(interval.high)
-    return low, high
-
-
 def _joined(one: Computed, other: Computed, order: npt.NDArray[np.int64]) -> Computed:
     def both(name: str) -> Any:
         return np.concatenate([getattr(one, name), getattr(other, name)])[order]
@@ -178,7 +166,7 @@ def _reported(matcher: Matcher, method: str, places: Ints, days: Days) -> tuple[
     # Of another day than any computed value, and by which equation is not said: it may count, or not.
     computed = Computed(
         values.number, values.unit, np.ones(len(rows), np.int32), nothing, nothing,
-        *_about(matcher, values), section["method"][rows] >= 0, rows, partial(_exactly, matcher, ""),
+        *matcher.about(values), section["method"][rows] >= 0, rows, partial(_exactly, matcher, ""),
     )  # fmt: skip
     beside, counts = np.unique(_key(places, days)[days.known], return_counts=True)
     shared = np.isin(_key(place, when), beside) & when.known

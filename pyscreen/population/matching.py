@@ -145,9 +145,33 @@ class Matcher:
             whole = asked[section["concept"][rows], present.astype(np.int8)]
             keep = ~section["apart"][rows] & (whole >= 0)
         items = Items(selection.kind, section["place"][rows], whole, present, _taken(section.columns, rows, _OF_STATEMENTS))
-        if selection.kind == "event" and any(({name} | self.vocabulary.members(name)) & wanted for name in HISTORY):
-            items.hard = np.flatnonzero(self.columns.died.known).astype(np.int32)
-        return items if keep.all() else items.where(keep)
+        items = items if keep.all() else items.where(keep)
+        if selection.kind == "event":
+            for name in sorted(self.vocabulary.derived & HISTORY.keys()):
+                kinds = self.vocabulary.members(name) or {name}
+                if kinds & wanted:
+                    items = _both(items, self._history(name, kinds <= wanted))
+        return items
+
+    def _history(self, name: str, certain: bool) -> Items:
+        """Return events that follow from the record's other facts: the patient's death."""
+        assert name == "death", name
+        columns = self.columns
+        place = np.flatnonzero(columns.died.known).astype(np.int32)
+        died, recorded = columns.died.at(place), columns.recorded.at(place)
+        latest = np.where(recorded.known, np.minimum(died.last, np.maximum(died.first, recorded.first)), died.last)
+        died = Days(died.first, latest, died.known)
+        never, nothing = np.zeros(len(place), np.bool_), np.full(len(place), -1, np.int32)
+        rows = {
+            "place": place, "present": ~never, "planned": never, "ongoing": never, "when": died, "stated": died,
+            "end": Days(nothing, nothing, never), "clock": nothing,
+            "concept": np.full(len(place), list(self.vocabulary.labels("event")).index(name), np.int32),
+        }  # fmt: skip
+        section = Section("event", rows)
+        section.columns |= self._of_statements(section)
+        whole = np.full(len(place), 1 if certain else 0, np.int8)
+        items = Items("event", place, whole, ~never, _taken(section.columns, slice(None), _OF_STATEMENTS))
+        return items.where(~section["apart"])
 
     def section(self, name: str) -> Section:
         """Return a section with what holds of its items on the screening date."""
@@ -281,6 +305,8 @@ class Matcher:
                 return self._near(items, condition, so_far)
             case "after" if condition.selection:
                 return self._after(items, condition, so_far)
+            case "since" if condition.selection:
+                return self._since(items, condition, so_far)
         raise Hard
 
     def today(self, many: int) -> Days:
@@ -382,13 +408,10 @@ class Matcher:
         others = self._others(condition.selection)
         one, other = pairs(items.place, others.place, so_far > -1, (others.truth > -1) & others.present)
         start, end = items["start"].at(one), others["start"].at(other)
-        exact = (start.exact | ~start.known) & (end.exact | ~end.known)
-        early, late = np.minimum(start.first, end.first), np.maximum(start.first, end.first)
-        close = np.where(shifted(early, condition.duration) >= late, 1, -1)
-        close = np.where(start.known & end.known & exact, close, 0).astype(np.int8)
+        close = np.where(start.known & end.known, _within_of(start, end, condition.duration), np.int8(0))
         truths = np.minimum(close, others.truth[other])
         found = self._either(truths, one, len(items), items.place, condition.selection)
-        return found, np.concatenate([items.place[one[~exact]], _among(others.hard, items.place[so_far > -1])])
+        return found, _among(others.hard, items.place[so_far > -1])
 
     def _after(self, items: Items, condition: Condition, so_far: Truths) -> tuple[Truths, Ints]:
         assert condition.selection is not None
@@ -397,6 +420,22 @@ class Matcher:
         start, end = _unbounded(items["start"].at(one)), _unbounded(others["start"].at(other))
         truths = np.minimum(_sign(start.first > end.last, start.last <= end.first), others.truth[other])
         return self._either(truths, one, len(items), items.place, condition.selection), _among(others.hard, items.place[so_far > -1])
+
+    def _since(self, items: Items, condition: Condition, so_far: Truths) -> tuple[Truths, Ints]:
+        """Tell whether items came after the latest other one on record, so after every one of them."""
+        assert condition.selection is not None
+        others = self._others(condition.selection)
+        one, other = pairs(items.place, others.place, so_far > -1, (others.truth > -1) & others.present)
+        start, end = _unbounded(items["start"].at(one)), _unbounded(others["start"].at(other))
+        later, truth = _sign(start.first > end.last, start.last <= end.first), others.truth[other]
+        after_one, certain = np.full(len(items), -1, np.int8), np.zeros(len(items), np.bool_)
+        np.maximum.at(after_one, one, np.minimum(later, truth))
+        certain[one[truth == 1]] = True
+        found = after_one.copy()
+        # Whether an item came too early for one that may not count is open.
+        np.minimum.at(found, one, np.where((truth == 1) | (later == 1), later, np.int8(0)))
+        nothing = np.where(self.complete(condition.selection)[items.place], np.int8(-1), np.int8(0))
+        return np.where((after_one == -1) & ~certain, nothing, found), _among(others.hard, items.place[so_far > -1])
 
     def _with(self, items: Items, condition: Condition, so_far: Truths) -> tuple[Truths, Ints]:
         assert condition.selection is not None
@@ -522,24 +561,57 @@ class Matcher:
             found[row] = 0 if truth is None else 1 if truth else -1
         return found
 
-    def change_meets(self, before: Values, now: Values, test: Test, plain: Flags) -> Truths:
-        """Compare how far plain values of one unit fell or rose; only near ties need exact fractions."""
-        threshold = test.comparison.thresholds[0].number
+    def change_meets(self, before: Values, now: Values, test: Test) -> Truths:
+        """Compare how far values fell or rose; only near ties need exact fractions."""
         relative, sign = test.summary.startswith("relative"), 1 if test.summary.endswith("fall") else -1
-        factors = np.array([float(factor) for factor, _ in self.codes.units])
-        offset = np.array([offset != 0 for _, offset in self.codes.units], np.bool_)[before.unit]
-        change = sign * (before.number - now.number)
-        bound = float(threshold) * before.number / 100 if relative else float(threshold) / factors[before.unit]
-        size = np.abs(before.number) + np.abs(now.number) + np.abs(bound)
-        order = np.sign(change - bound).astype(np.int8)
-        for row in np.flatnonzero(plain & ((np.abs(change - bound) <= 1e-12 * size) | offset)).tolist():
-            then, later = (self.interval(values, row).low for values in (before, now))
-            assert then is not None
-            assert later is not None
-            exact = sign * (then - later) - (threshold * then / 100 if relative else threshold)
-            order[row] = (exact > 0) - (exact < 0)
-        truths = _meets(order, test.comparison.op)
-        return np.where(before.number > 0, truths, np.int8(0)) if relative else truths
+        low, high = self.about(before)
+        low_now, high_now = self.about(now)
+        least, most = (low - high_now, high - low_now) if sign > 0 else (low_now - high, high_now - low)
+        op, thresholds = test.comparison.op, test.comparison.thresholds
+        ops = ["at_least", "at_most"] if op == "between" else [op]
+        told = self.exact(before) & (low > 0) if relative else np.ones(len(low), np.bool_)
+        whole = np.where(told, low, 1) / 100 if relative else np.ones(len(low))
+        truths = told.astype(np.int8)
+        for op, threshold in zip(ops, thresholds, strict=True):
+            bound = float(threshold.number) * whole
+            orders = [np.sign(end - bound).astype(np.int8) for end in (least, most)]
+            size = 1e-9 * (np.abs(low) + np.abs(high) + np.abs(low_now) + np.abs(high_now) + np.abs(bound))
+            near = [told & np.isfinite(end) & ~(np.abs(end - bound) > size) for end in (least, most)]
+            for row in np.flatnonzero(near[0] | near[1]).tolist():
+                for order, exact in zip(orders, self._change(before, now, row, sign), strict=True):
+                    if exact is not None:
+                        base = (self.interval(before, row).low or 0) / 100 if relative else 1
+                        over = exact - threshold.number * base
+                        order[row] = (over > 0) - (over < 0)
+            np.minimum(truths, self.ordered(orders[0], orders[1], op), out=truths)
+        return np.where(told, truths, np.int8(0))
+
+    def _change(self, before: Values, now: Values, row: int, sign: int) -> tuple[Fraction | None, Fraction | None]:
+        """Return how far one value fell (or rose) at least and at most."""
+        then, later = self.interval(before, row), self.interval(now, row)
+        least = None if then.low is None or later.high is None else then.low - later.high
+        most = None if then.high is None or later.low is None else then.high - later.low
+        return (least, most) if sign > 0 else (None if most is None else -most, None if least is None else -least)
+
+    def about(self, values: Values) -> tuple[Floats, Floats]:
+        """Return between which numbers, about, values lie in their canonical unit."""
+        if isinstance(values, Computed):
+            return np.where(values.known, values.least, -np.inf), np.where(values.known, values.most, np.inf)
+        factors = np.array([(float(factor), float(offset)) for factor, offset in self.codes.units] or [(1.0, 0.0)])[values.unit]
+        low = values.number * factors[:, 0] + factors[:, 1]
+        if (values.other < 0).all():
+            return low, low
+        ends = [(-np.inf if one.low is None else float(one.low), np.inf if one.high is None else float(one.high))
+                for one in self.codes.intervals]  # fmt: skip
+        of = np.array(ends)[values.other]
+        return np.where(values.other < 0, low, of[:, 0]), np.where(values.other < 0, low, of[:, 1])
+
+    def exact(self, values: Values) -> Flags:
+        """Tell which values are known exactly."""
+        if isinstance(values, Computed):
+            return np.array([self.interval(values, row).exact for row in range(len(values.number))], np.bool_)
+        exact = np.array([one.exact for one in self.codes.intervals] + [True], np.bool_)
+        return np.asarray(exact[values.other])
 
     def interval(self, values: Values, row: int) -> Interval:
         """Return one value exactly, in the canonical unit."""
@@ -613,6 +685,23 @@ def _taken(columns: Mapping[str, Any], rows: Any, names: tuple[str, ...]) -> dic
     return {name: column.at(rows) if hasattr(column, "at") else column[rows] for name, column in kept}
 
 
+def _both(one: Items, other: Items) -> Items:
+    """Return the items of both, sorted by patient."""
+    if not len(other):
+        return one
+    order = np.argsort(np.r_[one.place, other.place], kind="stable")
+    columns = {name: _after_each_other(column, other[name]) for name, column in one.columns.items()}
+    hard = np.concatenate([one.hard, other.hard])
+    truth, present = np.concatenate([one.truth, other.truth]), np.concatenate([one.present, other.present])
+    return Items(one.kind, np.concatenate([one.place, other.place]), truth, present, columns, hard).at(order)
+
+
+def _after_each_other(one: Any, other: Any) -> Any:
+    if isinstance(one, Days):
+        return Days(*map(np.concatenate, zip(one, other, strict=True)))
+    return np.concatenate([one, other])
+
+
 def _among(places: Ints, others: Ints) -> Ints:
     """Return the places that are among others."""
     return places[np.isin(places, others)] if len(places) else places
@@ -634,6 +723,20 @@ def _sign(yes: Flags, no: Flags) -> Truths:
 
 def _on_or_before(one: Days, other: Days) -> Truths:
     return _sign(one.last <= other.first, one.first > other.last)
+
+
+def _within_of(one: Days, other: Days, duration: Duration) -> Truths:
+    """Tell whether two days lie at most a duration apart, whichever comes first; of days that are known."""
+    if (one.first == one.last).all() and (other.first == other.last).all():
+        close = shifted(np.minimum(one.first, other.first), duration) >= np.maximum(one.first, other.first)
+        return np.where(close, np.int8(1), np.int8(-1))
+    before, after = one.last <= other.first, other.last <= one.first
+    early = Days(np.where(before, one.first, other.first), np.where(before, one.last, other.last), one.known)
+    late = Days(np.where(before, other.first, one.first), np.where(before, other.last, one.last), one.known)
+    # Of days that may come in either order, it is certain only where the ends that lie farthest apart are near enough.
+    first = one.last - other.first >= other.last - one.first
+    near = shifted(np.where(first, other.first, one.first), duration) >= np.where(first, one.last, other.last)
+    return np.where(before | after, _span(early, late, "at_most", duration), near.astype(np.int8))
 
 
 def _unbounded(days: Days) -> Days:
