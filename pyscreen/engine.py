@@ -143,6 +143,21 @@ class Program:
         """Tell whether some model fits the assumptions."""
         return bool(self._control.solve(assumptions=list(assumptions)).satisfiable)
 
+    def core(self, assumptions: Iterable[int]) -> frozenset[int] | None:
+        """Return assumptions that no model fits together, few as a rule; None where all of them fit.
+
+        clingo tells them apart by their order: what it finds is assumed again the other way round, as long as that leaves some out.
+        """
+        core: list[int] | None = None
+        left = list(assumptions)
+        while core is None or len(left) < len(core):
+            core = left
+            with self._control.solve(assumptions=core[::-1], yield_=True) as handle:
+                if not handle.get().unsatisfiable:
+                    return None
+                left = handle.core()
+        return frozenset(core)
+
     @contextmanager
     def guard(self) -> Iterator[Guard]:
         """Yield a guard under which models can be forbidden for a while; it is lifted afterwards."""

@@ -104,19 +104,21 @@ class Prover:
     def spoilers(self, trial: Trial) -> list[str]:
         """Return the aims that, written as items, keep the cohort from being eligible; none where the plan does in both forms.
 
-        All of them where direct answers do not make it eligible either.
+        An aim that cannot be reached at all, since the record contradicts itself, stands for the others.
         """
         by_concept: dict[_Concept, list[str]] = {}
         for name in trial.found:
             selection = self.kb.tests[name].selection
             by_concept.setdefault((selection.kind, selection.concept), []).append(name)
-        if not self._holds(trial, trial.found):
-            return [*trial.found, *trial.changed]
-        if self._holds(trial, ()):
+        answers = self._carried_out(trial, trial.found)
+        missed = [name for name, yes in trial.found.items() if answers[name] is not yes]
+        if missed or not trial.decide(answers):
+            return missed[:1] or [*trial.found, *trial.changed]
+        if trial.decide(self._carried_out(trial, ())):
             return []
         told: list[str] = []
         for names in by_concept.values():
-            if not self._holds(trial, [*told, *names]):
+            if not trial.decide(self._carried_out(trial, [*told, *names])):
                 told += names
         return [name for name in trial.found if name not in told]
 
@@ -132,19 +134,13 @@ class Prover:
                 if both and not trial.decide({**trial.before, **trial.found, **trial.changed, test.id: True}):
                     yield aims, test.id
 
-    def _holds(self, trial: Trial, told: Iterable[str]) -> bool:
-        """Tell whether the cohort is eligible once the plan is carried out, some of its aims as direct answers."""
-        direct = {name: trial.found[name] for name in told}
-        items = {name: yes for name, yes in {**trial.found, **trial.changed}.items() if name not in direct}
-        made = sequel.after(self.kb, trial.record, items, trial.day, trial.start)
-        made = sequel.told(self.kb, made, direct, trial.day)
-        return trial.decide({**trial.before, **self.answers(trial, made)})
-
-    def answers(self, trial: Trial, made: Record) -> dict[str, Truth]:
-        """Return the answers that matter and that what was added to the record may have changed."""
+    def _carried_out(self, trial: Trial, told: Iterable[str]) -> dict[str, Truth]:
+        """Return the answers once the plan is carried out, some of its aims as direct answers."""
+        aims = {**trial.found, **trial.changed}
+        made = sequel.told(self.kb, trial.record, aims, told, trial.day, trial.start)
         names = sorted(self._readers.of_new(trial.record, made) & trial.before.keys())
         given = answer(made, [self.kb.tests[name] for name in names], self.kb.vocabulary, trial.day)
-        return {name: given[name].truth for name in names}
+        return {**trial.before, **{name: given[name].truth for name in names}}
 
 
 def _fits(tests: Iterable[Test], aims: Mapping[str, bool], value: Fraction) -> bool:

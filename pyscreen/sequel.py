@@ -50,16 +50,24 @@ def after(kb: KnowledgeBase, record: Record, aims: Mapping[str, bool], day: date
     return replace(made, answers=(*made.answers, *said))
 
 
-def told(kb: KnowledgeBase, record: Record, aims: Mapping[str, bool], day: date) -> Record:
-    """Return the record with the aims as direct answers of a day; judgements and consents as what they are."""
-    made = record
-    for name, yes in aims.items():
+def told(
+    kb: KnowledgeBase, record: Record, aims: Mapping[str, bool], said: Iterable[str], day: date, moved: date | None = None
+) -> Record:
+    """Return the same with the aims in `said` as direct answers of the day; judgements and consents as what they are.
+
+    Where the record says otherwise, or contradicts itself, a direct answer settles nothing: there an item is written all the same.
+    """
+    direct = {name: aims[name] for name in said}
+    made = after(kb, record, {name: yes for name, yes in aims.items() if name not in direct}, day, moved)
+    for name, yes in direct.items():
         test = kb.tests[name]
         if test.selection.kind in _ATTESTED:
             made = _with_statement(kb, made, test, yes, day)
         else:
             made = replace(made, answers=(*made.answers, DirectAnswer(name, yes, day)))
-    return made
+    given = answer(made, [kb.tests[name] for name in direct], kb.vocabulary, day)
+    settled = [name for name, yes in direct.items() if given[name].truth is yes]
+    return made if len(settled) == len(direct) else told(kb, record, aims, settled, day, moved)
 
 
 def _measured(test: Test, yes: bool) -> bool:

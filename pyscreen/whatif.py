@@ -27,7 +27,6 @@ from .turning import Ahead
 LEVELS = {1: "question", 2: "test", 3: "invasive test", 4: "intervention"}
 SEARCH = ("--opt-strategy=usc", "--restart-on-model")
 """Core-guided optimisation: some forty times faster here than clingo's default on a first plan."""
-_MOST_DAYS = 8
 _MOST_REFUSED = 20
 """So many plans of a day that a proof refuses are passed over; each leaves out what spoilt it, so there are few."""
 Truths = Mapping[str, Truth]
@@ -153,12 +152,16 @@ class _State:
 
 @dataclass(frozen=True)
 class _Outlook:
-    """What is worked out once for all cohorts of a screening."""
+    """What is worked out once for all cohorts of a screening.
+
+    `outgrown` are, by cohort and day, answers out of date by then that stand against it all the same.
+    """
 
     screening: Screening
     ahead: Ahead
     asked: frozenset[str]
     states: dict[date, _State] = field(default_factory=dict)
+    outgrown: dict[tuple[str, date], dict[str, bool]] = field(default_factory=dict)
 
 
 class Planner:
@@ -194,22 +197,16 @@ class Planner:
         verdict = screening.verdict(cohort)
         if verdict.status == ELIGIBLE:
             return WhatIf(verdict.cohort, verdict.status, (self._timed(screening, Plan(verdict.cohort, screening.day, (), ())),))
-        days = self._days(screening, verdict.cohort)
-        found = [
-            plan
-            for day in days
-            if by is None or day <= by
-            for plan in self._plans_on(screening, verdict.cohort, day, limit)
-        ]
+        chosen, status = verdict.cohort, verdict.status
+        first = self._soonest(screening, chosen, limit)
+        if not first:
+            return WhatIf(chosen, status, bar=self._bar(screening, chosen))
+        if by is not None and first[0].day > by:
+            return WhatIf(chosen, status, not_before=first[0].day)
+        later = (day for day in self._later(screening, chosen, first[0].day) if by is None or day <= by)
+        found = [*first, *(plan for day in later for plan in self._plans_on(screening, chosen, day, limit))]
         best = _undominated(sorted(found, key=lambda plan: (plan.cost, plan.day)))[:limit]
-        if best:
-            return WhatIf(verdict.cohort, verdict.status, tuple(self._timed(screening, plan) for plan in best))
-        if by is not None:
-            later = (day for day in days if day > by and any(self._plans_on(screening, verdict.cohort, day, 1)))
-            not_before = next(later, None)
-            if not_before is not None:
-                return WhatIf(verdict.cohort, verdict.status, not_before=not_before)
-        return WhatIf(verdict.cohort, verdict.status, bar=self._bar(screening, verdict.cohort))
+        return WhatIf(chosen, status, tuple(self._timed(screening, plan) for plan in best))
 
     def ranked(self, screening: Screening, limit: int = 1, by: date | None = None) -> list[WhatIf]:
         """Return the answers for every cohort, the nearest first: eligible, then by the cheapest plan, then by how much bars."""
@@ -343,16 +340,16 @@ class Planner:
 
     def _plans_on(self, screening: Screening, cohort: Cohort, day: date, limit: int) -> Iterator[Plan]:
         """Yield the cheapest plans of a day; none that only stands because a contrary answer has grown old."""
-        state = self._state(screening, day)
-        truths = state.truths
-        assumed = self._given(truths, screening.readings) + self._goals(cohort.needs, self.kb.exclusions)
-        assumed += self._held(screening.day, day) + self._unneeded(screening, cohort, day)
+        truths = self._state(screening, day).truths
         with self._program.guard() as guard:
             for _ in range(limit + _MOST_REFUSED):
+                assumed = self._assumed(screening, cohort, day) + self._unneeded(screening, cohort, day)
                 outcome = self._program.best([*assumed, *guard.assumed])
                 if outcome is None:
                     return
                 plan = self._plan(screening, cohort, day, truths, outcome.holds, outcome.cost)
+                if self._outgrown(screening, plan):
+                    continue
                 refused = self._refused(screening, plan)
                 if not refused:
                     yield plan
@@ -361,11 +358,26 @@ class Planner:
                     return
                 guard.forbid(refused or [self._take[key] for key in outcome.holds.get("take", ())])
 
+    def _assumed(self, screening: Screening, cohort: Cohort, day: date) -> list[int]:
+        """Return the literals that say what the record answers, what is wanted, and which doses will have been held long enough."""
+        truths = {**self._state(screening, day).truths, **self._outlook(screening).outgrown.get((cohort.id, day), {})}
+        goals = self._goals(cohort.needs, self.kb.exclusions)
+        return self._given(truths, screening.readings) + goals + self._held(screening.day, day)
+
+    def _outgrown(self, screening: Screening, plan: Plan) -> bool:
+        """Tell whether a plan only stands because contrary answers have grown old; they then count as they were on that day."""
+        expired = self._state(screening, plan.day).expired
+        truths = {**self._state(screening, plan.day).truths, **expired, **plan.aims}
+        if self._eligible(plan.cohort, truths, screening.readings):
+            return False
+        held = self._outlook(screening).outgrown.setdefault((plan.cohort.id, plan.day), {})
+        old = [name for name in self._all_leaves(plan.cohort) if name in expired and name not in plan.aims and name not in held]
+        alone = [name for name in old if self._eligible(plan.cohort, {**truths, name: None}, screening.readings)]
+        held |= {name: expired[name] for name in alone or old}
+        return bool(old)
+
     def _refused(self, screening: Screening, plan: Plan) -> list[int]:
         """Return the literals that may not hold together, since a plan with them would not do; none where it is proven."""
-        state, cohort = self._state(screening, plan.day), plan.cohort
-        if not self._eligible(cohort, {**state.truths, **state.expired, **plan.aims}, screening.readings):
-            return self._changing(plan.aims)
         trial = self._trial(screening, plan)
         spoilers = self._prover.spoilers(trial)
         if spoilers:
@@ -491,17 +503,62 @@ class Planner:
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
-    def _days(self, screening: Screening, cohort: Cohort) -> list[date]:
-        """Return the days with any hope: the screening day, and later ones on which time alone has turned a contrary answer."""
-        turning = {screening.day}
+    def _soonest(self, screening: Screening, cohort: Cohort, limit: int) -> list[Plan]:
+        """Return the cheapest plans of the first day that has any; none where no day has.
+
+        Days are passed over on which all that stands in the way is as it was.
+        """
+        day: date | None = screening.day
+        while day is not None:
+            barred = self._barring(screening, cohort, day)
+            plans = [] if barred else list(self._plans_on(screening, cohort, day, limit))
+            if plans:
+                return plans
+            day = self._next_hope(screening, cohort, day, barred)
+        return []
+
+    def _next_hope(self, screening: Screening, cohort: Cohort, day: date, barred: list[Need]) -> date | None:
+        """Return the first later day on which something that stands in the way has changed; None where nothing ever will."""
+        if not barred:
+            return min(self._turning(screening, self._opposed(screening, cohort, day), day), default=None)
+        reach, turns = self._state(screening, day).reach, []
+        for need in barred:
+            tests = reach.reason(need.criterion, need in cohort.needs)
+            turns.append(min(self._turning(screening, tests, day), default=None))
+            if turns[-1] is None:
+                return None
+        return max(turn for turn in turns if turn is not None)
+
+    def _turning(self, screening: Screening, tests: Iterable[str], day: date) -> Iterator[date]:
+        """Yield for tests the next day on which the answer of the record is another, or a dose moved now has been held long enough."""
+        ahead = self._ahead(screening)
+        for name in tests:
+            turn = ahead.changes(self.kb.tests[name], day)
+            if turn is not None:
+                yield turn
+            if name in self._movable_doses and self._holding(name, screening.day) > day:
+                yield self._holding(name, screening.day)
+
+    def _opposed(self, screening: Screening, cohort: Cohort, day: date) -> frozenset[str]:
+        """Return tests of which one must be answered otherwise, or be older, before what a cohort needs can be satisfied together."""
+        expired = self._state(screening, day).expired.items()
+        again = [-self._change[test, "no" if way else "yes"] for test, way in expired]
+        core = self._program.core(self._assumed(screening, cohort, day) + again)
+        if core is None:
+            return self._all_leaves(cohort)
+        named = (self._answers_of, self._change)
+        found = {test for table in named for (test, _), literal in table.items() if {literal, -literal} & core}
+        return frozenset(found | {test for test, literal in self._ripe.items() if {literal, -literal} & core})
+
+    def _later(self, screening: Screening, cohort: Cohort, first: date) -> list[date]:
+        """Return the days after the first on which there may be lighter plans: time alone has turned a contrary answer."""
+        turning = set()
         for name in self._contrary(screening, cohort):
             day = self._ahead(screening).turns(self.kb.tests[name])
             if day is not None:
                 turning.add(day)
-        leaves = self._all_leaves(cohort)
-        turning |= {self._holding(name, screening.day) for name in leaves & self._movable_doses}
-        hopeful = (day for day in sorted(turning) if not self._barring(screening, cohort, day))
-        return [day for day, _ in zip(hopeful, range(_MOST_DAYS + 1), strict=False)]
+        turning |= {self._holding(name, screening.day) for name in self._all_leaves(cohort) & self._movable_doses}
+        return [day for day in sorted(turning) if day > first and not self._barring(screening, cohort, day)]
 
     def _contrary(self, screening: Screening, cohort: Cohort) -> list[str]:
         """Return the known answers under what is not in order that time may turn."""
@@ -608,12 +665,18 @@ class Planner:
         kept: list[tuple[Need, bool]] = [(n, False) for n in cohort.needs] + [(n, True) for n in self.kb.exclusions]
         if self._possible(given, kept):
             wrong = self._wrong(cohort, self._state(screening, screening.day).statuses)
-            return Bar(tuple(wrong), tuple(self._fixed_facts(screening, [self._goal(cohort, need) for need in wrong])))
+            return Bar(tuple(wrong), tuple(self._contradictions(screening, wrong)))
         for goal in list(kept):
             fewer = [other for other in kept if other != goal]
             if not self._possible(given, fewer):
                 kept = fewer
         return Bar(tuple(need for need, _ in kept), tuple(self._fixed_facts(screening, kept)))
+
+    def _contradictions(self, screening: Screening, needs: Iterable[Need]) -> Iterator[str]:
+        """Yield what the record says of tests under some needs without answering them."""
+        leaves = frozenset[str]().union(*(self._leaves[need.criterion] for need in needs)) & self._outlook(screening).asked
+        asked = (screening.answers[name] for name in sorted(leaves))
+        yield from dict.fromkeys(given.why for given in asked if given.truth is None and len(given.evidence) > 1)
 
     def _goal(self, cohort: Cohort, need: Need) -> tuple[Need, bool]:
         return need, need not in cohort.needs

@@ -14,17 +14,8 @@ from pyscreen.whatif import Plan, Planner, Step
 def carried_out(screener: Screener, screening: Screening, plan: Plan, steps: Iterable[Step], by_items: bool) -> Record:
     """Return the record after some steps of a plan: as items where they can say it, or as direct answers."""
     aims = {aim.test: aim.yes for step in steps for aim in step.aims}
-    if by_items:
-        return sequel.after(screener.kb, screening.record, aims, plan.day, screening.day)
-    return told(screener, screening, plan, aims)
-
-
-def told(screener: Screener, screening: Screening, plan: Plan, aims: Mapping[str, bool]) -> Record:
-    """Return the record with direct answers; what the record says otherwise and a clinician changes needs items all the same."""
-    kb = screener.kb
-    changed = {name: yes for name, yes in aims.items() if screening.answers[name].truth is (not yes)}
-    record = sequel.after(kb, screening.record, changed, plan.day, screening.day) if changed else screening.record
-    return sequel.told(kb, record, {name: yes for name, yes in aims.items() if name not in changed}, plan.day)
+    said = () if by_items else aims
+    return sequel.told(screener.kb, screening.record, aims, said, plan.day, screening.day)
 
 
 def is_eligible(screener: Screener, record: Record, cohort: str, day: date, readings: Mapping[str, str] | None = None) -> bool:

@@ -58,3 +58,12 @@ def test_bounds_of_a_random_score_are_exact(seed: int) -> None:
             expected = MET if min(sums) >= n else UNMET if max(sums) < n else UNKNOWN
             found = [status for status in shown if f"points(s,{n})" in outcome.holds[status]]
             assert found == [expected], (items, truths, n)
+
+
+def test_a_core_is_what_does_not_fit_together() -> None:
+    facts = "#external yes(X) : X = 1..9. #external no(1). :- yes(3), yes(7), not no(1)."
+    loaded = Program([], facts=facts)
+    yes, no = loaded.literals("yes"), loaded.literals("no")
+    assert loaded.core([*yes.values(), -no["1"]]) == {yes["3"], yes["7"], -no["1"]}
+    assert loaded.core([*yes.values(), no["1"]]) is None
+    assert loaded.core([*yes.values()][:6]) is None

@@ -301,6 +301,45 @@ def test_a_contrary_value_does_not_become_open_by_growing_old() -> None:
     assert found.bar is not None
 
 
+def feasible(screening: Screening, cohort: str, day: date) -> bool:
+    return any(planner()._plans_on(screening, knowledge().cohort(cohort), day, 1))
+
+
+@pytest.mark.parametrize(("case", "cohort", "day"), [("prednisone_of_40", "1.5", date(2026, 12, 20)), ("aav_in_first_weeks", "3.1", date(2027, 2, 9))])
+def test_no_plan_would_be_ready_on_any_day_before(case: str, cohort: str, day: date) -> None:
+    """Days are passed over on which all that stands in the way is as it was: against every day before."""
+    record = read_record(knowledge().root / f"trials/cd19_autoimmune/cases/{case}.yaml", knowledge())
+    screening = screener().screen(record, DAY, dependences=False)
+    assert min(plan.day for plan in planner().plans(screening, cohort).plans) == day
+    days = [DAY + timedelta(days=n) for n in range((day - DAY).days)]
+    assert [early for early in days if feasible(screening, cohort, early)] == []
+    assert feasible(screening, cohort, day)
+
+
+def test_where_there_is_a_bar_no_day_has_a_plan() -> None:
+    barred = 0
+    for number in range(0, MANY, 5):
+        cohort = COHORTS[number % len(COHORTS)]
+        if planned(number, cohort).bar is not None:
+            days = (DAY + timedelta(days=n) for n in (1, 29, 92, 183, 400, 2000))
+            assert [day for day in days if feasible(screened(number), cohort, day)] == []
+            barred += 1
+    assert barred >= 3
+
+
+def test_two_counts_at_one_time_are_answered_by_a_third_or_named_as_the_bar() -> None:
+    """A new count settles what asks for the latest; of the latest two one would still contradict itself."""
+    record = read_record(knowledge().root / "trials/cd19_autoimmune/cases/two_counts_at_one_time.yaml", knowledge())
+    screening = screener().screen(record, DAY, dependences=False)
+    (plan, *_) = planner().plans(screening, "2.1").plans
+    assert plan.day == DAY
+    assert 'recent(below(platelets,"30 10*9/L"))' in plan.aims
+    bar = planner().plans(screening, "1.2").bar
+    assert bar is not None
+    assert [need.clause for need in bar.needs] == ["1.2.platelets"]
+    assert bar.facts == ("conflict: Platelet count 18 10*9/L and Platelet count 180 10*9/L on 2026-11-17",)
+
+
 def test_a_day_on_which_an_answer_turns_is_the_first() -> None:
     """The few days tried are all that matter: against every day of the next 500."""
     kb, turned = knowledge(), 0
