@@ -146,16 +146,17 @@ class Program:
     def core(self, assumptions: Iterable[int]) -> frozenset[int] | None:
         """Return assumptions that no model fits together, few as a rule; None where all of them fit.
 
-        clingo tells them apart by their order: what it finds is assumed again the other way round, as long as that leaves some out.
+        clingo names those up to the first that fails: it is assumed first, and the rest again, until that leaves none out.
         """
-        core: list[int] | None = None
-        left = list(assumptions)
-        while core is None or len(left) < len(core):
-            core = left
-            with self._control.solve(assumptions=core[::-1], yield_=True) as handle:
+        core, tries = list(assumptions), 3
+        while tries:
+            with self._control.solve(assumptions=core, yield_=True) as handle:
                 if not handle.get().unsatisfiable:
                     return None
-                left = handle.core()
+                failing = frozenset(handle.core())
+            left = [literal for literal in core if literal in failing]
+            tries = 3 if len(left) < len(core) else tries - 1
+            core = [*left[-1:], *left[:-1]]
         return frozenset(core)
 
     @contextmanager
