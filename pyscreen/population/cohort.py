@@ -42,6 +42,7 @@ ROBUST = "robust"
 MANIFEST, PARTS = "run.json", ".parts"
 _AT_ONCE = 4_096
 """How many patients' verdicts are written at a time."""
+_TOGETHER = 2**16
 TOLD = 20
 """How many problems of a part are told; all of them are written."""
 class Disagreement(PyscreenError):
@@ -270,9 +271,9 @@ class Run:
             "pyscreen": "verdicts", "trial": self.kb.trial, "knowledge base": self.kb.digest, "screened on": self.day.isoformat(),
             "readings": json.dumps(ROBUST if self.robust else self.readings),
         }  # fmt: skip
-        self._merge("verdicts", self.output, about, results.columns(self.dependences))
-        self._merge("statuses", beside(self.output, "statuses"), about, results.STATUSES)
-        self._merge("problems", beside(self.output, "problems"), about, results.PROBLEMS)
+        self._merge("verdicts", self.output, about, results.columns(self.dependences), _TOGETHER)
+        self._merge("statuses", beside(self.output, "statuses"), about, results.STATUSES, len(self.graph.names))
+        self._merge("problems", beside(self.output, "problems"), about, results.PROBLEMS, _TOGETHER)
         _write(beside(self.output, "summary", ".json"), json.dumps(self.as_json(summary), indent=2, ensure_ascii=False))
         shutil.rmtree(self.folder)
         return summary
@@ -293,11 +294,12 @@ class Run:
             "cohorts": [funnel.as_json() for funnel in summary.funnels],
         }
 
-    def _merge(self, what: str, target: Path, about: Mapping[str, str], schema: Mapping[str, Any]) -> None:
+    def _merge(self, what: str, target: Path, about: Mapping[str, str], schema: Mapping[str, Any], together: int) -> None:
+        """Put what was kept of the parts into one file, so many rows together; of the statuses, which are long, those of a part."""
         parts = sorted(self.folder.glob(f"*.{what}.parquet"))
         frame = pl.scan_parquet(parts) if parts else pl.LazyFrame(schema=schema)
         unfinished = target.with_name(target.name + ".unfinished")
-        frame.sink_parquet(unfinished, metadata=dict(about))
+        frame.sink_parquet(unfinished, metadata=dict(about), row_group_size=together)
         os.replace(unfinished, target)
 
 
