@@ -199,6 +199,18 @@ SECTIONS: Mapping[str, str] = {
 ANSWERS = "answers"
 """The section of answers to the tests themselves."""
 
+ITEMS: Mapping[str, type[Struct]] = {
+    "measurements": WrittenMeasurement,
+    "findings": WrittenFinding,
+    "therapies": WrittenTherapy,
+    "events": WrittenEvent,
+    "procedures": WrittenProcedure,
+    "judgements": WrittenJudgement,
+    "consents": WrittenConsent,
+    ANSWERS: WrittenAnswer,
+}
+"""Each section, that of answers too, and the form of its items."""
+
 CLOSABLE = ("measurements", "findings", "therapies", "events", "procedures")
 """The sections that a record may declare complete."""
 
@@ -321,6 +333,11 @@ def _keep(kept: dict[str, object], field_info: FieldInfo, value: object, place: 
 
 def _fields(form: type[Struct]) -> dict[str, FieldInfo]:
     return {field_info.encode_name: field_info for field_info in fields(form)}
+
+
+def taken(form: type[Struct]) -> dict[str, frozenset[object]]:
+    """Return each field of a form with the plain types and literal words that it takes."""
+    return {name: frozenset(_parts(info.type)) for name, info in _fields(form).items()}
 
 
 def _mismatch(value: object, parts: list[object]) -> str:

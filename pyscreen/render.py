@@ -214,15 +214,21 @@ def _verdict_json(screening: Screening, verdict: Verdict) -> dict[str, Any]:
         "label": verdict.cohort.label,
         "verdict": verdict.status,
         "exact": verdict.exact,
-        "failing": [_need_json(screening, need, False) for need in verdict.failing],
-        "open": [_need_json(screening, need, False) for need in verdict.open],
-        "excluded_by": [_need_json(screening, need, True) for need in verdict.excluded_by],
-        "open_exclusions": [_need_json(screening, need, True) for need in verdict.open_exclusions],
+        "failing": [_tested_json(screening, need, False) for need in verdict.failing],
+        "open": [_tested_json(screening, need, False) for need in verdict.open],
+        "excluded_by": [_tested_json(screening, need, True) for need in verdict.excluded_by],
+        "open_exclusions": [_tested_json(screening, need, True) for need in verdict.open_exclusions],
         "depends_on": [{"reading": d.reading, "option": d.option, "verdict": d.verdict} for d in verdict.depends_on],
     }
 
 
-def _need_json(screening: Screening, need: Need, excludes: bool) -> dict[str, Any]:
+def _tested_json(screening: Screening, need: Need, excludes: bool) -> dict[str, Any]:
+    tests = [_test_json(screening, test) for test in screening.deciding_tests(need.criterion)]
+    return {**need_json(screening, need, excludes), "tests": tests}
+
+
+def need_json(screening: Screening, need: Need, excludes: bool) -> dict[str, Any]:
+    """Return a requirement or an exclusion for JSON: its status, and what that does to eligibility."""
     status = screening.statuses[need.criterion]
     return {
         "clause": need.clause,
@@ -230,7 +236,6 @@ def _need_json(screening: Screening, need: Need, excludes: bool) -> dict[str, An
         "label": screening.kb.criteria[need.criterion].label,
         "status": status,
         "effect": effect(status, excludes),
-        "tests": [_test_json(screening, test) for test in screening.deciding_tests(need.criterion)],
     }
 
 

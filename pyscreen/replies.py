@@ -14,7 +14,7 @@ from .gaps import Missing
 from .knowledge import Cohort, Need
 from .outline import short
 from .page import Page
-from .render import DISCLAIMER, head
+from .render import DISCLAIMER, head, need_json
 from .screening import Screening, Verdict
 
 _TRUTHS = {True: "yes", False: "no", None: "unknown"}
@@ -222,7 +222,7 @@ def bearing_json(screening: Screening, found: Bearing) -> dict[str, Any]:
                 "why": given.why,
                 "strands": [
                     {
-                        **_need_json(screening, strand.need, strand.excludes),
+                        **_standing_json(screening, strand.need, strand.excludes),
                         "decides": strand.decides,
                         "path": list(strand.path),
                         "cohorts": [cohort.id for cohort in strand.cohorts],
@@ -237,16 +237,8 @@ def bearing_json(screening: Screening, found: Bearing) -> dict[str, Any]:
     }
 
 
-def _need_json(screening: Screening, need: Need, excludes: bool) -> dict[str, Any]:
-    status = screening.statuses[need.criterion]
-    return {
-        "clause": need.clause,
-        "criterion": need.criterion,
-        "label": screening.kb.criteria[need.criterion].label,
-        "excludes": excludes,
-        "status": status,
-        "effect": effect(status, excludes),
-    }
+def _standing_json(screening: Screening, need: Need, excludes: bool) -> dict[str, Any]:
+    return {**need_json(screening, need, excludes), "excludes": excludes}
 
 
 # ---- two screenings --------------------------------------------------------------------------------------------------
@@ -369,8 +361,8 @@ def contrast_json(screening: Screening, found: Contrast) -> dict[str, Any]:
         "verdict": found.one.status,
         "other": found.other.cohort.id,
         "other_verdict": found.other.status,
-        "only_cohort": [_need_json(screening, need, False) for need in found.only_one],
-        "only_other": [_need_json(screening, need, False) for need in found.only_other],
-        "both": [_need_json(screening, need, False) for need in found.both],
+        "only_cohort": [_standing_json(screening, need, False) for need in found.only_one],
+        "only_other": [_standing_json(screening, need, False) for need in found.only_other],
+        "both": [_standing_json(screening, need, False) for need in found.both],
         "disclaimer": DISCLAIMER,
     }

@@ -312,31 +312,12 @@ class _Meaning(NamedTuple):
     ingredient: int | None = None
 
 
+_VALUE_KEYS = ("value_as_concept_id", "words", "operator_concept_id", "unit_concept_id", "unit", "numeric")
 _KEYS = {
     "condition_occurrence": ("condition_concept_id", "condition_source_concept_id", "source"),
     "procedure_occurrence": ("procedure_concept_id", "procedure_source_concept_id", "source"),
-    "measurement": (
-        "measurement_concept_id",
-        "measurement_source_concept_id",
-        "source",
-        "value_as_concept_id",
-        "words",
-        "operator_concept_id",
-        "unit_concept_id",
-        "unit",
-        "numeric",
-    ),
-    "observation": (
-        "observation_concept_id",
-        "observation_source_concept_id",
-        "source",
-        "value_as_concept_id",
-        "words",
-        "operator_concept_id",
-        "unit_concept_id",
-        "unit",
-        "numeric",
-    ),
+    "measurement": ("measurement_concept_id", "measurement_source_concept_id", "source", *_VALUE_KEYS),
+    "observation": ("observation_concept_id", "observation_source_concept_id", "source", *_VALUE_KEYS),
     "drug_exposure": ("drug_concept_id", "drug_source_concept_id", "source"),
 }
 _TYPES = {"source": pl.String, "words": pl.String, "unit": pl.String, "numeric": pl.Boolean}

@@ -15,24 +15,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import polars as pl
 
 from ..errors import Problem, RecordError, did_you_mean
-from ..form import (
-    ANSWERS,
-    SECTIONS,
-    UNKNOWN,
-    WrittenAnswer,
-    WrittenConsent,
-    WrittenEvent,
-    WrittenFinding,
-    WrittenJudgement,
-    WrittenMeasurement,
-    WrittenProcedure,
-    WrittenRecord,
-    WrittenTherapy,
-)
+from ..form import ITEMS, UNKNOWN, WrittenRecord, taken
 from ..knowledge import KnowledgeBase
 from ..page import counted
 from ..quantities import Impossible
@@ -50,36 +36,24 @@ _AT_ONCE = 2**18
 _LARGEST_GROUP = 2**20
 """How many rows a row group of a Parquet file may have, which must be read to find some of them."""
 _LARGEST_EXACT = 2**53
-_FORMS: Mapping[str, type[msgspec.Struct]] = {
-    "measurements": WrittenMeasurement,
-    "findings": WrittenFinding,
-    "therapies": WrittenTherapy,
-    "events": WrittenEvent,
-    "procedures": WrittenProcedure,
-    "judgements": WrittenJudgement,
-    "consents": WrittenConsent,
-    ANSWERS: WrittenAnswer,
-}
 _OF_THE_PATIENT = ("birth_date", "sex", "died", "recorded", "complete")
-LISTS = ("complete", "for")
-FLAGS = ("present", "taken", "planned", "happened", "done", "answer", "given")
-AMOUNTS = ("value", "dose", "low", "high")
-
-
-def _columns(section: str) -> tuple[str, ...]:
-    names = [found.encode_name for found in msgspec.structs.fields(_FORMS[section])]
-    return (PATIENT, *names, *([TEXT] if section == "measurements" else []))
-
-
+_FIELDS = {"patients": {name: taken(WrittenRecord)[name] for name in _OF_THE_PATIENT}} | {
+    section: taken(form) for section, form in ITEMS.items()
+}
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "patients": (PATIENT, *_OF_THE_PATIENT),
-    **{section: _columns(section) for section in _FORMS},
+    table: (PATIENT, *fields, *([TEXT] if table == "measurements" else [])) for table, fields in _FIELDS.items()
 }
 """Each table with its columns."""
-CONCEPT: Mapping[str, str] = {section: columns[1] for section, columns in COLUMNS.items() if section in _FORMS}
+CONCEPT: Mapping[str, str] = {section: columns[1] for section, columns in COLUMNS.items() if section in ITEMS}
 """The column of each table that names what the row is about."""
-assert set(SECTIONS) < set(_FORMS)
-assert set(_OF_THE_PATIENT) <= {found.encode_name for found in msgspec.structs.fields(WrittenRecord)}
+
+
+def _taking(kind: type) -> tuple[str, ...]:
+    """Return the columns that take such cells."""
+    return tuple(dict.fromkeys(name for fields in _FIELDS.values() for name, kinds in fields.items() if kind in kinds))
+
+
+LISTS, FLAGS, AMOUNTS = _taking(list), _taking(bool), _taking(float)
 
 Frames = Mapping[str, pl.DataFrame]
 
@@ -495,7 +469,7 @@ def frames_of(written: Iterable[Mapping[str, Any]]) -> dict[str, pl.DataFrame]:
     for record in written:
         patient = str(record["record"])
         rows["patients"].append({PATIENT: patient, **{name: record.get(name) for name in _OF_THE_PATIENT}})
-        for section in _FORMS:
+        for section in ITEMS:
             for item in record.get(section) or ():
                 rows[section].append({PATIENT: patient, **_row(section, item)})
     return {table: pl.DataFrame(_uniform(rows[table], table), _schema(table), orient="row") for table in COLUMNS}
