@@ -83,6 +83,27 @@ def laboratory(number: int, seed: int) -> Iterator[dict[str, Any]]:
         yield {"record": f"r{i:04}", **_Writer(choice, vague=0.03).laboratory()}
 
 
+_INPUTS = {
+    "creatinine": ("0.8 mg/dL", "1.2 mg/dL", "2.5 mg/dL", "106.1 umol/L", ">9 mg/dL", "<0.3 mg/dL", "unknown"),
+    "egfr": ("29 mL/min/{1.73_m2}", "30 mL/min/{1.73_m2}", ">60 mL/min/{1.73_m2}", "unknown"),
+    "egfr_ckd_epi_2021": ("29 mL/min/{1.73_m2}", "31 mL/min/{1.73_m2}"),
+    "qt_interval": ("400 ms", "460 ms", "0.47 s", "480 ms", "<500 ms", "unknown"),
+    "heart_rate": ("60 /min", "60.0 /min", "75 /min", "100 /min", ">50 /min"),
+    "qtcf": ("469 ms", "470 ms", "480 ms"),
+    "mpap": ("25 mm[Hg]", "40 mm[Hg]"),
+    "pawp": ("10 mm[Hg]", "<16 mm[Hg]"),
+    "cardiac_output": ("4 L/min", "6.25 L/min", "unknown"),
+    "pvr": ("2 [wood'U]", "5 [wood'U]"),
+}
+
+
+def inputs(number: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield so many written records over the real vocabulary of what quantities are computed from, and of these as reported."""
+    choice = Random(seed)
+    for i in range(number):
+        yield {"record": f"r{i:04}", **_Writer(choice, vague=0.08).inputs()}
+
+
 def of_courses() -> Iterator[Test]:
     """Yield tests of whole courses of which only entries of a dose or by a route count."""
     entries = ((), *((text,) for text in CONDITIONS["therapy"] if text.startswith(("dose", "route"))))
@@ -155,6 +176,24 @@ class _Writer:
         return {
             "complete": self.some([], ["measurements"]), "measurements": [_written(self.count(back)) for _ in range(self.some(1, 2, 3, 4, 6))],
             "events": [_written(self.event()) for _ in range(self.some(0, 0, 1))],
+        }  # fmt: skip
+
+    def inputs(self) -> dict[str, Any]:
+        """Return a record of a few days, of a patient of about 18 years or much older."""
+        family = self.some(("creatinine", "creatinine", "egfr", "egfr_ckd_epi_2021"), ("qt_interval", "heart_rate", "qtcf"),
+                           ("mpap", "pawp", "cardiac_output", "pvr"))  # fmt: skip
+        return {
+            "birth_date": self.some("2008-11-10", "2008-11-21", "2008-11", "1950-02-28", "1950-02-28", None) or "1950",
+            "sex": self.some("male", "female", None) or "female",
+            "measurements": [_written(self.reported(self.some(*family))) for _ in range(self.some(2, 3, 5, 8))],
+        }
+
+    def reported(self, quantity: str) -> dict[str, Any]:
+        day = self.day(self.some(0, 0, 3, 3, 9, -3))
+        timed = day and len(day) == 10 and self.choice.random() < 0.5
+        return {
+            "quantity": quantity, "value": self.some(*_INPUTS[quantity]), "date": day, "time": self.some("08:00", "08:00:00", "20:00") if timed else None,
+            "method": self.some(None, "ckd_epi_2021", "ckd_epi_2009", "bedside_schwartz") if quantity == "egfr" else None,
         }  # fmt: skip
 
     def count(self, back: int) -> dict[str, Any]:

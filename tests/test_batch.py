@@ -28,7 +28,7 @@ from pyscreen.record import Therapy
 from tests import randoms
 from tests.populations import DAY, forms, worked_forms
 from tests.randoms import WORDS
-from tests.small_tables import entangled, laboratory, of_courses, questions, records
+from tests.small_tables import entangled, inputs, laboratory, of_courses, questions, records
 
 CODES = {True: 1, False: -1, None: 0}
 
@@ -175,6 +175,19 @@ def test_a_double_stands_for_its_shortest_decimal(kb: KnowledgeBase, ending: flo
     chunk, found = answered(kb, {"patients": measurements.select("patient"), "measurements": measurements})
     assert found.aside == {}
     same_as_alone(kb, chunk, found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_computed_from_other_values_is_computed_as_alone(kb: KnowledgeBase, seed: int) -> None:
+    """From several inputs of one day, of days known in part, and beside values that are reported themselves."""
+    derived = {name: test for name, test in kb.tests.items() if test.selection.concept in kb.vocabulary.derived - {"age", "death"}}
+    few: Any = SimpleNamespace(vocabulary=kb.vocabulary, tests=derived)
+    (chunk,) = read_tables(frames_of(inputs(300, seed)))
+    found = Batch(few, DAY).answers(chunk)
+    assert found.aside == {}
+    assert found.one_by_one == (0, 0)
+    same_as_alone(few, chunk, found)
+    assert all(set(truths.tolist()) == {-1, 0, 1} for truths in found.truths.values())
 
 
 # ---- any test of the algebra -----------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ _LARGEST, _SMALLEST = 1e18, 1e-18
 _TEXT_LENGTH = 200
 _FLAG = {"findings": "present", "events": "happened", "procedures": "done", "judgements": "answer", "consents": "given"}
 _SIDES, _SEXES = ("left", "right", "both"), ("female", "male")
-_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9](:([0-5][0-9]|60))?$"
+# A leap second is left to the one definition.
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 
 
 class Days(NamedTuple):
@@ -534,14 +535,22 @@ def _clock(frame: pl.DataFrame) -> tuple[Ints, Flags]:
         return np.full(len(frame), -1, np.int32), wrong
     codes, texts = _coded(time)
     good = pl.Series(texts, dtype=pl.String).str.contains(_CLOCK).to_list()
-    clocks = [_seconds(text) if fine else -2 for text, fine in zip(texts, good, strict=True)]
+    clocks = [clock_of(text) if fine else -2 for text, fine in zip(texts, good, strict=True)]
     found = np.array([*clocks, -1], np.int32)[codes]
     return np.maximum(found, -1), wrong | (found == -2)
 
 
-def _seconds(clock: str) -> int:
+def clock_of(clock: str) -> int:
+    """Return a time of day as seconds times two, plus one where seconds are written."""
     hours, minutes, *rest = map(int, clock.split(":"))
     return 2 * (hours * 3600 + minutes * 60 + (rest[0] if rest else 0)) + len(rest)
+
+
+def clock_text(clock: int) -> str:
+    """Return the time of day that a number stands for."""
+    minutes, seconds = divmod(clock // 2, 60)
+    text = f"{minutes // 60:02}:{minutes % 60:02}"
+    return f"{text}:{seconds:02}" if clock % 2 else text
 
 
 def _unprintable(frame: pl.DataFrame) -> Flags:

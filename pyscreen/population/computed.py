@@ -1,16 +1,16 @@
 """Derived quantities of many patients: `pyscreen.derived`, column by column.
 
-Age is exact. CKD-EPI is worked out in floating point, which settles every comparison but those next to the threshold; these are left
-to the exact formula, value by value.
+Age is exact. CKD-EPI and Fridericia's formula are worked out in floating point, which settles every comparison but those next to the
+threshold; these are left to the exact formula, value by value. What is rare, and of one day several inputs or days known in part, is
+worked out by `pyscreen.derived` itself, patient by patient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +20,12 @@ from .. import derived
 from ..dates import When, completed_range
 from ..quantities import Interval
 from ..record import Measurement, Record
-from .columns import EPOCH, Days, Flags, Floats, Ints, Values
+from .columns import EPOCH, Days, Flags, Floats, Ints, Section, Values, clock_of, clock_text
 
 if TYPE_CHECKING:
     from .matching import Items, Matcher
 
-_OF_ALL_INPUTS = ("qtcf", "pvr")
-"""The derived quantities that are computed only where all of what they read is there."""
+_COMPUTED, _OLDEST = "computed", 150
 _CKD_EPI = {
     "egfr_ckd_epi_2021": ("ckd_epi_2021", 142.0, -1.200, 0.9938, ((0.7, -0.241, 1.012), (0.9, -0.302, 1.0))),
     "egfr_ckd_epi_2009": ("ckd_epi_2009", 141.0, -1.209, 0.993, ((0.7, -0.329, 1.018), (0.9, -0.411, 1.0))),
@@ -55,22 +54,228 @@ class Computed(Values):
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Some values of a derived quantity: whose, of which day, how they were found, and about between which numbers they lie."""
+
+    place: Ints
+    when: Days
+    clock: Ints
+    method: Ints
+    least: Floats
+    most: Floats
+    low: Floats
+    high: Floats
+    exactly: Callable[[int], Interval]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Values computed from measurements: of which of them each has its day, and about between which numbers it lies."""
+
+    row: Ints
+    least: Floats
+    most: Floats
+    exactly: Callable[[int], Interval]
+
+
 def items(matcher: Matcher, concept: str) -> Items | None:
     """Return the items of a derived quantity; None where there are no more than the reported ones."""
     if concept == "age":
         return _ages(matcher)
-    return _egfr(matcher, concept) if concept in _CKD_EPI else None
+    odd = np.zeros(matcher.patients, np.bool_)
+    if concept in _CKD_EPI:
+        made = _egfr(matcher, concept)
+    else:
+        odd = _with_all(matcher, derived.INPUTS[concept])
+        if not odd.any():
+            return None
+        made, odd = _qtcf(matcher, odd) if concept == "qtcf" else (_made_of_nothing(), odd)
+    reported, joined = _reported(matcher, concept, made, odd)
+    return _together(matcher, [reported, _not_joined(matcher, made, joined), _as_alone(matcher, concept, odd)])
 
 
-def hard(matcher: Matcher, concept: str) -> Ints:
-    """Return the patients who have what a value may be computed from, where that is not done here."""
+def _with_all(matcher: Matcher, inputs: Iterable[str]) -> Flags:
+    """Tell which patients have a value of each of some quantities."""
+    section, have = matcher.section("measurements"), np.ones(matcher.patients, np.bool_)
+    for name in inputs:
+        have &= np.bincount(section["place"][_rows(matcher, name)], minlength=matcher.patients) > 0
+    return have
+
+
+def _rows(matcher: Matcher, concept: str) -> npt.NDArray[np.int64]:
+    part = matcher.section("measurements").slices.get(concept, slice(0, 0))
+    return np.arange(part.start, part.stop)
+
+
+def _made_of_nothing() -> _Made:
+    nothing = np.zeros(0)
+    return _Made(np.zeros(0, np.int64), nothing, nothing, lambda _: Interval(None, None))
+
+
+def _together(matcher: Matcher, parts: list[_Part]) -> Items:
+    """Return the values of several parts as items, but those that lie ahead."""
+    from .matching import Items
+
+    def joined(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    when = Days(*(np.concatenate([part.when[end] for part in parts]) for end in range(3)))
+    ends = np.cumsum([len(part.place) for part in parts])
+
+    def exactly(number: int) -> Interval:
+        part = int(np.searchsorted(ends, number, "right"))
+        return parts[part].exactly(number - int(ends[part]) + len(parts[part].place))
+
+    place, least, most = joined("place"), joined("least"), joined("most")
+    many, number = len(place), np.arange(len(place))
+    # No two are in one unit, so that they are told apart by their exact values alone.
+    values = Computed(
+        np.zeros(many), number, np.zeros(many, np.int32), joined("low"), joined("high"),
+        least, most, np.isfinite(least) | np.isfinite(most), number, exactly,
+    )  # fmt: skip
+    start, whole = matcher.clamped(when), np.ones(many, np.int8)
+    columns = {"start": start, "stated": start, "clock": joined("clock"), "method": joined("method"), "values": values}
+    order = np.argsort(place, kind="stable")
+    return Items("measurement", place, whole, whole > 0, columns).at(order[~(when.known & (when.first > matcher.day))[order]])
+
+
+def _reported(matcher: Matcher, concept: str, made: _Made, odd: Flags) -> tuple[_Part, Flags]:
+    """Return the reported values, each joined with those computed of its day, and which of these are joined so.
+
+    By which equation an eGFR was computed may not be recorded: beside a computed one it counts, else it may or may not.
+    """
     section = matcher.section("measurements")
-    inputs = [name for name in derived.INPUTS[concept] if name in matcher.vocabulary.quantities]
-    have = np.zeros((len(inputs), matcher.patients), np.bool_)
-    for row, name in enumerate(inputs):
-        have[row, section["place"][section.slices.get(name, slice(0, 0))]] = True
-    needed = have.all(axis=0) if concept in _OF_ALL_INPUTS else have.any(axis=0)
-    return np.flatnonzero(needed).astype(np.int32)
+    rows, told = _rows(matcher, concept), np.ones(0, np.bool_)
+    if concept in _CKD_EPI:
+        of_any = _rows(matcher, "egfr")
+        method = section["method"][of_any]
+        of_any = of_any[(method < 0) | (method == list(matcher.vocabulary.methods).index(_CKD_EPI[concept][0]))]
+        told = (section["method"][of_any] >= 0) | np.isin(_key(section, of_any), _key(section, made.row))
+        rows = np.r_[rows, of_any]
+    told = np.r_[np.ones(len(rows) - len(told), np.bool_), told]
+    keep = ~odd[section["place"][rows]]
+    rows, told = rows[keep], told[keep]
+    values, when = section["values"].at(rows), section["when"].at(rows)
+    least, most = (np.where(told, end, unknown) for end, unknown in zip(matcher.about(values), (-np.inf, np.inf), strict=True))
+    keys, wanted = _key(section, made.row), _key(section, rows)
+    order = np.argsort(keys, kind="stable")
+    first, last = (np.searchsorted(keys[order], wanted, side) for side in ("left", "right"))
+    last = np.where(when.known, last, first)
+    for at in np.flatnonzero(last > first).tolist():
+        of_day = order[first[at] : last[at]]
+        least[at], most[at] = min(least[at], made.least[of_day].min()), max(most[at], made.most[of_day].max())
+
+    def exactly(number: int) -> Interval:
+        own = matcher.interval(section["values"], int(rows[number])) if told[number] else Interval(None, None)
+        of_day = order[first[number] : last[number]].tolist()
+        return _range([own, *map(made.exactly, of_day)]) if of_day else own
+
+    plain = (first == last) & (section["concept"][rows] == list(matcher.vocabulary.quantities).index(concept))
+    low, high = (np.where(plain, limit, np.nan) for limit in (values.low, values.high))
+    part = _Part(section["place"][rows], when, section["clock"][rows], section["method"][rows], least, most, low, high, exactly)
+    return part, np.isin(keys, wanted) & section["when"].known[made.row]
+
+
+def _not_joined(matcher: Matcher, made: _Made, joined: Flags) -> _Part:
+    """Return computed values of the days of which none is reported; those of one day are one."""
+    section, left = matcher.section("measurements"), np.flatnonzero(~joined)
+    key = np.where(section["when"].known[made.row[left]], _key(section, made.row[left]), -1 - np.arange(len(left)))
+    order = np.argsort(key, kind="stable")
+    left, key = left[order], key[order]
+    starts = np.flatnonzero(np.r_[len(key) > 0, key[1:] != key[:-1]])
+    ends = np.r_[starts[1:], len(key)]
+    rows, nothing = made.row[left[starts]], np.full(len(starts), np.nan)
+    least, most = made.least[left], made.most[left]
+    if len(starts):
+        least, most = np.minimum.reduceat(least, starts), np.maximum.reduceat(most, starts)
+
+    def exactly(number: int) -> Interval:
+        of_day = left[starts[number] : ends[number]].tolist()
+        return _range(list(map(made.exactly, of_day))) if len(of_day) > 1 else made.exactly(of_day[0])
+
+    method = np.full(len(rows), len(matcher.vocabulary.methods), np.int32)
+    when, clock = section["when"].at(rows), section["clock"][rows]
+    return _Part(section["place"][rows], when, clock, method, least, most, nothing, nothing, exactly)
+
+
+def _as_alone(matcher: Matcher, concept: str, odd: Flags) -> _Part:
+    """Return the values that some patients have by the one definition, from what is measured and reported of them."""
+    section, methods = matcher.section("measurements"), [*matcher.vocabulary.methods, _COMPUTED]
+    rows = np.concatenate([_rows(matcher, name) for name in (concept, *derived.INPUTS[concept])])
+    rows = rows[odd[section["place"][rows]]]
+    given: dict[int, list[Measurement]] = {}
+    for row in rows.tolist():
+        given.setdefault(int(section["place"][row]), []).append(_measurement(matcher, row, methods))
+    found = [
+        (place, value)
+        for place, measured in given.items()
+        for value in derived.measurements(Record("one", measurements=tuple(measured)), concept, frozenset((concept,)), matcher.date)
+    ]
+    ends = [(value.when.earliest.toordinal(), value.when.latest.toordinal(), 1) if value.when else (0, 0, 0) for _, value in found]
+    first, last, known = np.array(ends, np.int32).reshape(-1, 3).T
+    clock = [clock_of(value.when.clock) if value.when and value.when.clock else -1 for _, value in found]
+    method = [methods.index(value.method) if value.method else -1 for _, value in found]
+    least, most, low, high = (
+        np.array([nothing if end is None else float(end) for end in told], np.float64)
+        for nothing, told in (
+            (-np.inf, [value.value.low for _, value in found]), (np.inf, [value.value.high for _, value in found]),
+            (np.nan, [value.low for _, value in found]), (np.nan, [value.high for _, value in found]),
+        )
+    )  # fmt: skip
+    return _Part(
+        np.array([place for place, _ in found], np.int32), Days(first, last, known > 0),
+        np.array(clock, np.int32), np.array(method, np.int32),
+        least, most, low, high, lambda number: found[number][1].value,
+    )  # fmt: skip
+
+
+def _measurement(matcher: Matcher, row: int, methods: list[str]) -> Measurement:
+    """Return one measurement as it is recorded."""
+    section, values = matcher.section("measurements"), matcher.section("measurements")["values"]
+    concept = list(matcher.vocabulary.quantities)[section["concept"][row]]
+    when, clock, method = _when(section["when"], row), int(section["clock"][row]), int(section["method"][row])
+    if when is not None and clock >= 0:
+        when = When(when.earliest, when.latest, clock_text(clock))
+    factor, offset = matcher.codes.units[values.unit[row]]
+    low, high = (
+        None if np.isnan(limit[row]) else Fraction(repr(float(limit[row]))) * factor + offset for limit in (values.low, values.high)
+    )
+    return Measurement(concept, matcher.interval(values, row), "", when, low, high, methods[method] if method >= 0 else None)
+
+
+def _range(values: list[Interval]) -> Interval:
+    """Return the range in which all of some values lie."""
+    lows, highs = [value.low for value in values if value.low is not None], [value.high for value in values if value.high is not None]
+    return Interval(min(lows) if len(lows) == len(values) else None, max(highs) if len(highs) == len(values) else None)
+
+
+def _qtcf(matcher: Matcher, have: Flags) -> tuple[_Made, Flags]:
+    """Fridericia's QTc of those with at most one QT and heart rate a day, each of an exact day; and who has others."""
+    section = matcher.section("measurements")
+    inputs = [_rows(matcher, name) for name in derived.INPUTS["qtcf"]]
+    odd = np.zeros(matcher.patients, np.bool_)
+    for rows in inputs:
+        keys = _key(section, rows)
+        again = np.isin(keys, np.sort(keys)[1:][np.diff(np.sort(keys)) == 0])
+        odd[section["place"][rows][again | ~section["when"].at(rows).exact]] = True
+    odd &= have
+    qt, rate = (rows[have[section["place"][rows]] & ~odd[section["place"][rows]]] for rows in inputs)
+    _, one, other = np.intersect1d(_key(section, qt), _key(section, rate), return_indices=True)
+    qt, rate = qt[one], rate[other]
+    (qt_low, qt_high), (low, high) = (matcher.about(section["values"].at(rows)) for rows in (qt, rate))
+
+    def corrected(interval: Floats, beats: Floats, unknown: float) -> Floats:
+        told = (interval > 0) & (beats > 0) & np.isfinite(interval) & np.isfinite(beats)
+        return np.where(told, np.where(told, interval, 1) * np.cbrt(np.where(told, beats, 60) / 60), unknown)
+
+    def exactly(number: int) -> Interval:
+        methods = [*matcher.vocabulary.methods, _COMPUTED]
+        measured = tuple(_measurement(matcher, int(rows[number]), methods) for rows in (qt, rate))
+        (found,) = derived.measurements(Record("one", measurements=measured), "qtcf", frozenset(("qtcf",)), matcher.date)
+        return found.value
+
+    return _Made(qt, corrected(qt_low, low, -np.inf), corrected(qt_high, high, np.inf), exactly), odd
 
 
 def _ages(matcher: Matcher) -> Items:
@@ -98,23 +303,16 @@ def _ages(matcher: Matcher) -> Items:
     return Items("measurement", place, np.ones(len(place), np.int8), np.ones(len(place), np.bool_), columns, reported)
 
 
-def _egfr(matcher: Matcher, concept: str) -> Items:
-    """CKD-EPI from each creatinine, and reported values; of which equation is not said counts only beside a computed one.
-
-    Patients with two of one day, and those with a value reported under the equation's own name, are hard.
-    """
-    from .matching import Items
-
-    method, scale, exponent, per_year, by_sex = _CKD_EPI[concept]
+def _egfr(matcher: Matcher, concept: str) -> _Made:
+    """CKD-EPI from each creatinine."""
+    _, scale, exponent, per_year, by_sex = _CKD_EPI[concept]
     columns, section = matcher.columns, matcher.section("measurements")
-    part = section.slices.get("creatinine", slice(0, 0))
-    rows = np.arange(part.start, part.stop)
-    rows = rows[~section["apart"][rows]]
+    rows = _rows(matcher, "creatinine")
     when, place = section["when"].at(rows), section["place"][rows]
     birth, sex = columns.birth.at(place), columns.sex[place]
     begun = np.where(when.known, when.first, birth.first)
     youngest = np.where(birth.known, _years(birth.last, begun), 0)
-    oldest = np.where(birth.known, _years(birth.first, np.where(when.known, when.last, matcher.day)), 150)
+    oldest = np.where(birth.known, _years(birth.first, np.where(when.known, when.last, matcher.day)), _OLDEST)
     low, high = matcher.about(section["values"].at(rows))
     least, most = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
     for number, (kappa, alpha, factor) in enumerate(by_sex):
@@ -124,73 +322,27 @@ def _egfr(matcher: Matcher, concept: str) -> Items:
             shape = scale * factor * np.minimum(ratio, 1) ** alpha * np.maximum(ratio, 1) ** exponent
             np.copyto(ends, pick(ends, shape * per_year ** np.maximum(years, 0)), where=counts)
     least, most = np.where((high > 0) & (high < np.inf), least, 0.0), np.where(low > 0, most, np.inf)
-    values, nothing = section["values"].at(rows), np.full(len(rows), np.nan)
-    computed = Computed(
-        values.number, values.unit, np.zeros(len(rows), np.int32), nothing, nothing,
-        least, most, youngest >= derived.ADULT, rows, partial(_exactly, matcher, concept),
-    )  # fmt: skip
-    keep = oldest >= derived.ADULT
-    rows, place, computed, when = rows[keep], place[keep], computed.at(keep), when.at(keep)
-    told, both = _reported(matcher, method, place, when)
-    order = np.argsort(np.r_[place, told.place], kind="stable")
-    many = np.r_[rows, told["rows"]][order]
-    joined = _joined(computed, told["values"], order)
-    days = section["start"].at(many)
-    found = {"start": days, "stated": days, "clock": section["clock"][many], "method": section["method"][many], "values": joined}
-    certain, present = np.ones(len(many), np.int8), np.ones(len(many), np.bool_)
-    own = section["place"][section.slices.get(concept, slice(0, 0))]
-    return Items("measurement", np.r_[place, told.place][order], certain, present, found, np.concatenate([both, own]))
+    adult = youngest >= derived.ADULT
+    least, most = np.where(adult, least, -np.inf), np.where(adult, most, np.inf)
+    keep = np.flatnonzero(oldest >= derived.ADULT)
+
+    def exactly(number: int) -> Interval:
+        row = int(rows[keep[number]])
+        at = int(section["place"][row])
+        creatinine = Measurement("creatinine", matcher.interval(section["values"], row), "", _when(section["when"], row))
+        told = _SEXES[columns.sex[at]] if columns.sex[at] >= 0 else None
+        record = Record("one", birth=_when(columns.birth, at), sex=told, measurements=(creatinine,))
+        (found,) = derived.measurements(record, concept, frozenset((concept,)), matcher.date)
+        return found.value
+
+    return _Made(rows[keep], least[keep], most[keep], exactly)
 
 
-def _joined(one: Computed, other: Computed, order: npt.NDArray[np.int64]) -> Computed:
-    def both(name: str) -> Any:
-        return np.concatenate([getattr(one, name), getattr(other, name)])[order]
-
-    return Computed(
-        both("number"), both("unit"), both("other"), both("low"), both("high"),
-        both("least"), both("most"), both("known"), both("source"), one.exactly,
-    )  # fmt: skip
-
-
-def _reported(matcher: Matcher, method: str, places: Ints, days: Days) -> tuple[Items, Ints]:
-    """Return reported values that are or may be of an equation, and the patients with two values of one day, one of them computed."""
-    from .matching import Items
-
-    section = matcher.section("measurements")
-    part = section.slices.get("egfr", slice(0, 0))
-    rows = np.arange(part.start, part.stop)
-    of = section["method"][rows]
-    rows = rows[((of < 0) | (of == list(matcher.vocabulary.methods).index(method))) & ~section["apart"][rows]]
-    values, when, place = section["values"].at(rows), section["when"].at(rows), section["place"][rows]
-    nothing = np.full(len(rows), np.nan)
-    # Of another day than any computed value, and by which equation is not said: it may count, or not.
-    computed = Computed(
-        values.number, values.unit, np.ones(len(rows), np.int32), nothing, nothing,
-        *matcher.about(values), section["method"][rows] >= 0, rows, partial(_exactly, matcher, ""),
-    )  # fmt: skip
-    beside, counts = np.unique(_key(places, days)[days.known], return_counts=True)
-    shared = np.isin(_key(place, when), beside) & when.known
-    several = (beside[counts > 1] >> 44).astype(np.int32)
-    whole = np.ones(len(rows), np.int8)
-    return Items("measurement", place, whole, whole > 0, {"rows": rows, "values": computed}), np.concatenate([place[shared], several])
-
-
-def _key(place: Ints, days: Days) -> npt.NDArray[np.int64]:
-    """Return a number for each patient and pair of days."""
-    return np.asarray(place.astype(np.int64) << 44 | days.first.astype(np.int64) << 22 | days.last.astype(np.int64))
-
-
-def _exactly(matcher: Matcher, concept: str, row: int) -> Interval:
-    """Return one value exactly: as reported, or by the formula."""
-    columns, section = matcher.columns, matcher.section("measurements")
-    value, place = matcher.interval(section["values"], row), int(section["place"][row])
-    if list(matcher.vocabulary.quantities)[section["concept"][row]] != "creatinine":
-        return value
-    sex = _SEXES[columns.sex[place]] if columns.sex[place] >= 0 else None
-    creatinine = Measurement("creatinine", value, "", _when(section["when"], row))
-    record = Record("one", birth=_when(columns.birth, place), sex=sex, measurements=(creatinine,))
-    (found,) = derived.measurements(record, concept, frozenset((concept,)), matcher.date)
-    return found.value
+def _key(section: Section, rows: Ints) -> npt.NDArray[np.int64]:
+    """Return a number for the patient and the days of each measurement; all that are not dated have one."""
+    when = section["when"].at(rows)
+    first, last = (np.where(when.known, end, 0).astype(np.int64) for end in (when.first, when.last))
+    return np.asarray(section["place"][rows].astype(np.int64) << 44 | first << 22 | last)
 
 
 def _when(days: Days, row: int) -> When | None:

@@ -243,10 +243,7 @@ class Matcher:
         place = section["place"][rows]
         columns = _taken(section.columns, rows, _OF_MEASUREMENTS)
         items = Items("measurement", place, np.ones(len(place), np.int8), np.ones(len(place), np.bool_), columns)
-        items = items.where(~section["apart"][rows])
-        if concept in self.vocabulary.derived:
-            items.hard = computed.hard(self, concept)
-        return items
+        return items.where(~section["apart"][rows])
 
     # ---- conditions --------------------------------------------------------------------------------------------------
 
@@ -498,6 +495,8 @@ class Matcher:
         """Compare computed values; only what is next to the threshold needs the exact formula."""
         found = np.zeros(len(values.number), np.int8)
         if threshold.limit:
+            if not (np.isnan(values.low) & np.isnan(values.high)).all():
+                raise Hard
             return found
         number = float(threshold.number)
         yes, no = {
