@@ -2,9 +2,11 @@
 
     python benchmarks/questions.py [NUMBER] [SEED]
 
-Each partial record is a worked case with items left out; the case itself answers, test by test. What the case leaves open too is drawn
-once for each record: yes and no alike, the ranges of a value alike, a finding, procedure or event present in one of five. Asked until
-every cohort is decided or nothing more can be asked. The burden counts a question 1, a test 3, an invasive test 10.
+Asked are the records that ship with the trial, as they stand, and random partial ones: worked cases with items left out. The case
+itself answers, test by test. What it leaves open too is drawn once for each record: yes and no alike, the ranges of a value
+alike, a finding, procedure or event present in one of five. Asked until every cohort is decided or nothing more can be asked. The
+burden counts a question 1, a test 3, an invasive test 10. "No more" is the share of the records in which the best next question
+took no more questions, and no more burden, than the other way.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pyscreen.answers import Answer, Answers
 from pyscreen.asking import WEIGHT, Asker, Question, State
+from pyscreen.record import Record
 from pyscreen.screening import Screening
 from tests.partial import DAY, partial, screener, worked
 
@@ -70,27 +73,43 @@ def in_protocol_order(state: State) -> Question:
     return questions[0]
 
 
-def main(number: int = 30, seed: int = 5) -> None:
-    asker = Asker(screener().kb)
-    random = Random(seed)
+def shipped(number: int, random: Random) -> list[tuple[Record, Record]]:
+    """Return records that ship with the trial, each also as what answers."""
+    records = worked(derived=False)
+    return [(record, record) for record in random.sample(records, min(number, len(records)))]
+
+
+def left_out(number: int, random: Random) -> list[tuple[Record, Record]]:
+    """Return worked cases with items left out, each with the case that answers."""
+    cases = [random.choice(worked(derived=i % 2 == 1)) for i in range(number)]
+    return [(partial(case, random, i), case) for i, case in enumerate(cases)]
+
+
+def main(number: int = 40, seed: int = 5) -> None:
+    asker, random = Asker(screener().kb), Random(seed)
     ways: dict[str, Choose] = {
         "the best next question": lambda state: state.advice()[0].question,
         "in protocol order": in_protocol_order,
         "at random": lambda state: random.choice(state.questions()),
     }
-    totals = {name: [0, 0, 0, 0.0] for name in ways}
-    for i in range(number):
-        whole = random.choice(worked(derived=i % 2 == 1))
-        record = partial(whole, random, i)
-        screening = screener().screen(record, DAY, dependences=False)
-        oracle = screener().screen(whole, DAY, dependences=False)
-        for name, choose in ways.items():
-            for j, part in enumerate(asked(asker, screening, oracle, choose)):
-                totals[name][j] += part
-    print(f"{number} partial records (seed {seed}), as of {DAY}, all {len(asker.needs)} cohorts; means of a record\n")
-    print(f"{'asked':<26}{'questions':>11}{'burden':>9}{'left open':>11}{'ms a choice':>13}")
-    for name, (count, burden, left, took) in totals.items():
-        print(f"{name:<26}{count / number:>11.1f}{burden / number:>9.1f}{left / number:>11.1f}{1000 * took / max(count, 1):>13.1f}")
+    for title, pairs in (("records that ship", shipped(number, random)), ("random partial records", left_out(number, random))):
+        rows: dict[str, list[tuple[int, int, int, float]]] = {name: [] for name in ways}
+        for record, whole in pairs:
+            screening, oracle = (screener().screen(one, DAY, dependences=False) for one in (record, whole))
+            for name, choose in ways.items():
+                rows[name].append(asked(asker, screening, oracle, choose))
+        tell(f"{len(pairs)} {title} (seed {seed}), as of {DAY}, all {len(asker.needs)} cohorts; means of a record", rows)
+
+
+def tell(title: str, rows: dict[str, list[tuple[int, int, int, float]]]) -> None:
+    print(f"{title}\n\n{'asked':<26}{'questions':>11}{'burden':>9}{'left open':>11}{'ms a choice':>13}{'no more':>9}")
+    best = next(iter(rows.values()))
+    for name, row in rows.items():
+        count, burden, left, took = (sum(column) for column in zip(*row, strict=True))
+        fewer = sum(one[0] <= other[0] and one[1] <= other[1] for one, other in zip(best, row, strict=True))
+        shares = (count / len(row), burden / len(row), left / len(row), 1000 * took / max(count, 1))
+        print(f"{name:<26}{shares[0]:>11.1f}{shares[1]:>9.1f}{shares[2]:>11.1f}{shares[3]:>13.1f}{100 * fewer / len(row):>8.0f}%")
+    print()
 
 
 if __name__ == "__main__":

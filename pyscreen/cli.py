@@ -611,14 +611,14 @@ def kb() -> None:
 
 
 _LISTS = ("cohorts", "clauses", "readings", "criteria", "tests", "quantities", "findings", "therapies", "procedures",
-          "events", "judgements", "consents")  # fmt: skip
+          "events", "judgements", "consents", "acts")  # fmt: skip
 
 
 @kb.command("list")
 @click.argument("what", type=click.Choice(_LISTS), default="cohorts")
 @_with_kb
 def kb_list(what: str, trial: str | None, root: Path | None) -> None:
-    """List cohorts (default), clauses, readings, criteria, tests, or the concepts of one kind."""
+    """List cohorts (default), clauses, readings, criteria, tests, the concepts of one kind, or the acts of plans with their burden."""
     for name, words in catalogue(knowledge.load(trial, root), what):
         click.echo(f"{name:<44} {words}")
 
@@ -636,6 +636,11 @@ def catalogue(base: KnowledgeBase, what: str) -> list[tuple[str, str]]:
             ]
         case "criteria" | "tests":
             return [(c.id, c.label) for c in base.criteria.values() if (c.kind == "test") is (what == "tests")]
+        case "acts":
+            from .whatif import LEVELS, acts
+
+            told = sorted(acts(base).values(), key=lambda act: (act.level, act.id))
+            return [(act.id, f"{act.level} {LEVELS[act.level]}: {act.label}" + (f" ({act.who})" if act.who else "")) for act in told]
     kind = {"quantities": "measurement", "therapies": "therapy"}.get(what, what[:-1])
     return sorted(base.vocabulary.labels(kind).items())
 

@@ -17,7 +17,7 @@ from .dates import shift
 from .engine import Program
 from .errors import Problem, RequestError, did_you_mean
 from .kleene import MET, UNMET, Graph, Reach, doubts
-from .knowledge import Cohort, Need
+from .knowledge import Cohort, KnowledgeBase, Need
 from .proof import Prover, Trial
 from .screening import ELIGIBLE, Inputs, Screener, Screening
 from .targets import Target, Targets
@@ -228,13 +228,7 @@ class Planner:
     @cached_property
     def acts(self) -> dict[str, Act]:
         """Every act, as the site weighs it."""
-        doers = {row[0]: row[1] for row in self._program.rows("doer", 2)}
-        who = {row[0]: row[1] for row in self._program.rows("done_by", 2)}
-        found = {}
-        for act, level, label in self._program.rows("act", 3):
-            own = self.burdens.get(act, Burden())
-            found[act] = Act(act, label, own.level or int(level), own.who or doers.get(who.get(act, ""), ""))
-        return found
+        return acts(self.kb, self.burdens)
 
     @cached_property
     def _first(self) -> dict[str, set[str]]:
@@ -699,6 +693,17 @@ class Planner:
                     yield f"{label}: {'the record is complete' if given.truth is not None else 'cannot be found out'}"
 
 
+def acts(kb: KnowledgeBase, burdens: Mapping[str, Burden] | None = None) -> dict[str, Act]:
+    """Return every act of a knowledge base by its id, as a site weighs it."""
+    doers = {row[0]: row[1] for row in kb.program.rows("doer", 2)}
+    who = {row[0]: row[1] for row in kb.program.rows("done_by", 2)}
+    found = {}
+    for act, level, label in kb.program.rows("act", 3):
+        own = (burdens or {}).get(act, Burden())
+        found[act] = Act(act, label, own.level or int(level), own.who or doers.get(who.get(act, ""), ""))
+    return found
+
+
 def read_burdens(written: Mapping[str, object], acts: Collection[str], file: str = "") -> dict[str, Burden]:
     """Return how a site weighs acts: `blood_test: 1`, `imaging: invasive test`, `walk_test: {level: 2, who: the physiotherapist}`.
 
@@ -708,14 +713,17 @@ def read_burdens(written: Mapping[str, object], acts: Collection[str], file: str
     found: dict[str, Burden] = {}
     for act, value in written.items():
         if act not in acts:
-            problems.append(Problem(f"no act '{act}'{did_you_mean(str(act), acts)}", file))
+            hint = did_you_mean(str(act), acts) or " (`pyscreen kb list acts` names them)"
+            problems.append(Problem(f"no act '{act}'{hint}", file))
             continue
         parts = value if isinstance(value, Mapping) else {"level": value}
         unknown = set(parts) - {"level", "who"}
         level = _level(parts.get("level"))
         if unknown or not parts or (level is None and ("level" in parts or "who" not in parts)):
             expected = f"a level ({', '.join(f'{n} {word}' for n, word in LEVELS.items())}), or level and who"
-            problems.append(Problem(f"{act}: expected {expected}", file))
+            near = [did_you_mean(str(word), ("level", "who")) for word in unknown]
+            near += [did_you_mean(str(parts["level"]), LEVELS.values())] if level is None and "level" in parts else []
+            problems.append(Problem(f"{act}: expected {expected}{''.join(near)}", file))
             continue
         who = parts.get("who")
         found[str(act)] = Burden(level, str(who) if who is not None else None)

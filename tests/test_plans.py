@@ -423,7 +423,10 @@ def test_a_site_weighs_acts_its_own_way() -> None:
     ("written", "words"),
     [
         ({"marow_biopsy": 1}, "did you mean 'marrow_biopsy'?"),
+        ({"sauna": 1}, "`pyscreen kb list acts` names them"),
         ({"blood_test": 7}, "expected a level"),
+        ({"blood_test": "invasiv test"}, "did you mean 'invasive test'?"),
+        ({"blood_test": {"levle": 1}}, "did you mean 'level'?"),
         ({"blood_test": {"lvl": 1}}, "expected a level"),
         ({"blood_test": "heavy"}, "expected a level"),
         ({"blood_test": None}, "expected a level"),
