@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from . import knowledge
-from .errors import KnowledgeBaseError, Problem, PyscreenError, RecordError, RequestError
-from .files import write_whole
+from . import console, hospital, knowledge
+from .errors import RequestError
 from .knowledge import KnowledgeBase
 from .page import counted
 from .render import version
@@ -27,71 +21,15 @@ if TYPE_CHECKING:
     from .whatif import Planner
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-ROBUST = "robust"
-SHOWN = 20
-"""How many remarks on a source are shown; all are in its report."""
-EXIT = {RequestError: 2, RecordError: 4, KnowledgeBaseError: 5}
-
-
-class _Group(click.Group):
-    """Shows every problem of an error on its own line, and never a traceback."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except PyscreenError as error:
-            for problem in error.problems:
-                click.echo(f"pyscreen: {_printable(str(problem))}", err=True)
-            context.exit(next((code for kind, code in EXIT.items() if isinstance(error, kind)), 1))
-        except BrokenPipeError:
-            sys.stderr.close()
-            context.exit(1)
-
-    def main(self, *arguments: Any, **options: Any) -> Any:
-        try:
-            return super().main(*arguments, **options)
-        except OSError as error:
-            _forget_output()
-            where = error.filename or "the answer cannot be written"
-            click.echo(f"pyscreen: {_printable(f'{where}: {error.strerror or error}')}", err=True)
-            sys.exit(EXIT[RequestError])
-
-
-def _forget_output() -> None:
-    """Let what is not written yet go nowhere: a full disk would be met again at the end."""
-    if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _day(_context: click.Context, _param: click.Parameter, value: str | None) -> date | None:
-    if value is None:
-        return None
-    try:
-        day = datetime.strptime(value, "%Y-%m-%d").date()
-    except ValueError:
-        raise click.BadParameter(f"'{value}' is no day; write it as 2026-11-22") from None
-    if not 1900 <= day.year <= 2200:
-        raise click.BadParameter(f"'{value}' is outside the years 1900 to 2200")
-    return day
-
-
-def _with_kb(command: _Command) -> _Command:
-    command = click.option("--trial", metavar="NAME", help="The trial, a folder of the knowledge base.")(command)
-    return click.option("--kb", "root", metavar="PATH", type=click.Path(file_okay=False, path_type=Path),
-                        envvar="PYSCREEN_KB", help="Another knowledge base than the one installed.")(command)  # fmt: skip
 
 
 def _with_record(command: _Command) -> _Command:
-    command = _with_kb(command)
+    command = console.with_kb(command)
     command = click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")(command)
     command = click.option("--readings", "chosen", metavar="FILE",
                            help="A site's choice of readings (YAML or JSON, 'reading: option'), or robust: what holds "
                            "under every option.")(command)  # fmt: skip
-    command = click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")(
+    command = click.option("--on", "day", metavar="DATE", callback=console.day, help="The screening date (default: today).")(
         command
     )
     return click.argument("record", metavar="RECORD")(command)
@@ -105,7 +43,7 @@ def _planner(screener: Screener, burdens: str | None) -> Planner:
     from .whatif import Planner, read_burdens
 
     acts = [row[0] for row in screener.kb.program.rows("act", 3)]
-    return Planner(screener, read_burdens(_choices(Path(burdens)), acts, burdens) if burdens else None)
+    return Planner(screener, read_burdens(console.choices(Path(burdens)), acts, burdens) if burdens else None)
 
 
 def _screening(
@@ -115,86 +53,14 @@ def _screening(
     from .sources import read_record
 
     kb = knowledge.load(trial, root)
-    readings = read_readings(Path(chosen)) if chosen and chosen != ROBUST else None
+    readings = console.read_readings(Path(chosen)) if chosen and chosen != console.ROBUST else None
     kb.chosen(readings)
     read = read_record(record, kb, patient)
     screener = Screener(kb)
-    return screener, screener.screen(read, day, readings, exact, robust=chosen == ROBUST)
+    return screener, screener.screen(read, day, readings, exact, robust=chosen == console.ROBUST)
 
 
-def read_readings(path: Path) -> Mapping[str, str]:
-    """Read a site's choice of readings; raises RequestError with the file and what was expected."""
-    value = _choices(path)
-    if not all(isinstance(option, str) for option in value.values()):
-        raise _not_choices(path, "'G17: below_30', a reading and one of its options")
-    return {name: str(option) for name, option in value.items()}
-
-
-def _one_choice(chosen: str | None, who: str) -> Mapping[str, str] | None:
-    """Read a site's choice of readings for what knows one reading of each place only."""
-    if chosen == ROBUST:
-        raise RequestError(f"{who} decides by one reading of each place; 'robust' reads them all")
-    return read_readings(Path(chosen)) if chosen else None
-
-
-def _choices(path: Path) -> dict[str, Any]:
-    """Read what a site chooses, name by name; raises RequestError."""
-    from .markup import load
-
-    try:
-        document = load(path.read_bytes(), str(path))
-    except OSError as error:
-        raise RequestError([Problem(f"cannot be read: {error.strerror or error}", str(path))]) from None
-    except PyscreenError as error:
-        raise RequestError(error.problems) from None
-    value = document.value
-    if document.problems:
-        raise RequestError(document.problems)
-    if not isinstance(value, dict):
-        raise _not_choices(path, "'name: choice'")
-    return {str(name): choice for name, choice in value.items()}
-
-
-def _not_choices(path: Path, example: str) -> RequestError:
-    return RequestError([Problem(f"expected lines such as {example}", str(path))])
-
-
-def _width() -> int:
-    return min(shutil.get_terminal_size((100, 24)).columns, 120)
-
-
-def _json(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False)
-
-
-def _page(write: Callable[[int], str], form: str = "text") -> str:
-    """Return a page as wide as the terminal, or as Markdown; on a terminal in colour."""
-    from . import styling
-
-    if form == "markdown":
-        return styling.markdown(write(styling.UNWRAPPED))
-    return styling.coloured(write(_width())) if styling.wants_colour(sys.stdout) else write(_width())
-
-
-def _with_output(command: _Command) -> _Command:
-    return click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
-                        help="The file to write (default: print).")(command)  # fmt: skip
-
-
-def _write(data: str | bytes, output: Path | None) -> None:
-    """Write a whole answer to a file, or print it; raises RequestError where it cannot be written."""
-    if output is None:
-        if isinstance(data, bytes) and b"\0" in data and sys.stdout.isatty():
-            raise RequestError("a picture is nothing to print on a terminal; name a file with --output")
-        click.echo(data, nl=False)
-        return
-    try:
-        write_whole(output, data if isinstance(data, bytes) else data.encode())
-    except OSError as error:
-        raise RequestError([Problem(f"cannot be written: {error.strerror or error}", str(output))]) from None
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=console.Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version(), prog_name="pyscreen")
 def main() -> None:
     """Can this patient enter this trial; if not, why not; and what would make them eligible?
@@ -216,9 +82,9 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
     _, screening = _screening(exact=exact, **source)
     verdicts = [screening.verdict(cohort) for cohort in cohorts] or None
     if form == "json":
-        click.echo(_json(render.screening_json(screening, verdicts)))
+        click.echo(console.as_json(render.screening_json(screening, verdicts)))
     else:
-        click.echo(_page(lambda width: render.screening_text(screening, verdicts, width), form), nl=False)
+        click.echo(console.page(lambda width: render.screening_text(screening, verdicts, width), form), nl=False)
 
 
 @main.command()
@@ -237,7 +103,7 @@ def screen(cohorts: tuple[str, ...], exact: bool, form: str, **source: Any) -> N
     default="text",
     show_default=True,
 )
-@_with_output
+@console.with_output
 def explain(
     cohort: str | None, everything: bool, exact: bool, form: str, output: Path | None, blockers: bool, missing: bool,
     contrast: str | None, fact: str | None, **source: Any,
@@ -260,20 +126,20 @@ def explain(
         raise RequestError("which cohort? name one with --cohort, by code or id ('pyscreen kb list' shows them)")
     screener, screening = _screening(exact=exact, **source)
     if asked:
-        _write(_reply(screener, screening, cohort or "", asked[0], contrast or fact or "", form), output)
+        console.write(_reply(screener, screening, cohort or "", asked[0], contrast or fact or "", form), output)
         return
     assert cohort is not None
     found = explanation.graph(screening, cohort, everything)
     shown = found if everything else explanation.why(found)
     match form:
         case "text" | "markdown":
-            _write(_page(lambda width: render.explanation_text(screening, found, everything, width), form), output)
+            console.write(console.page(lambda width: render.explanation_text(screening, found, everything, width), form), output)
         case "json":
-            _write(_json(render.explanation_json(screening, found)) + "\n", output)
+            console.write(console.as_json(render.explanation_json(screening, found)) + "\n", output)
         case "svg" | "png":
-            _write(drawing.draw(screening, found, form, everything), output)
+            console.write(drawing.draw(screening, found, form, everything), output)
         case _:
-            _write({"dot": exports.dot, "mermaid": exports.mermaid, "graphml": exports.graphml}[form](shown), output)
+            console.write({"dot": exports.dot, "mermaid": exports.mermaid, "graphml": exports.graphml}[form](shown), output)
 
 
 def _reply(screener: Screener, screening: Screening, cohort: str, asked: str, other: str, form: str) -> str:
@@ -286,32 +152,32 @@ def _reply(screener: Screener, screening: Screening, cohort: str, asked: str, ot
         case "--blockers":
             blockers = explanation.blockers(explanation.graph(screening, cohort))
             data = replies.blockers_json(screening, cohort, blockers)
-            text = _page(lambda width: replies.blockers_text(screening, cohort, blockers, width), form)
+            text = console.page(lambda width: replies.blockers_text(screening, cohort, blockers, width), form)
         case "--missing":
             missing = Gaps(screening.kb).missing(screening, cohort)
             data = replies.missing_json(screening, cohort, missing)
-            text = _page(lambda width: replies.missing_text(screening, cohort, missing, width), form)
+            text = console.page(lambda width: replies.missing_text(screening, cohort, missing, width), form)
         case "--contrast":
             contrast = comparison.contrast(screening, cohort, other)
             data = replies.contrast_json(screening, contrast)
-            text = _page(lambda width: replies.contrast_text(screening, contrast, width), form)
+            text = console.page(lambda width: replies.contrast_text(screening, contrast, width), form)
         case _:
             bearing = comparison.bearing(screener, screening, other)
             data = replies.bearing_json(screening, bearing)
-            text = _page(lambda width: replies.bearing_text(screening, bearing, width), form)
-    return _json(data) + "\n" if form == "json" else text
+            text = console.page(lambda width: replies.bearing_text(screening, bearing, width), form)
+    return console.as_json(data) + "\n" if form == "json" else text
 
 
 @main.command()
 @click.argument("record", metavar="RECORD")
 @click.argument("other", metavar="[OTHER]", required=False)
-@click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")
-@click.option("--then", "then", metavar="DATE", callback=_day, help="The screening date of OTHER (default: that of RECORD).")
+@click.option("--on", "day", metavar="DATE", callback=console.day, help="The screening date (default: today).")
+@click.option("--then", "then", metavar="DATE", callback=console.day, help="The screening date of OTHER (default: that of RECORD).")
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
 @click.option("--readings", "chosen", metavar="FILE", help="A site's choice of readings, or robust.")
 @click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
-@_with_kb
+@console.with_kb
 def diff(
     record: str, other: str | None, day: date | None, then: date | None, cohorts: tuple[str, ...], form: str, **source: Any
 ) -> None:
@@ -326,9 +192,9 @@ def diff(
     _, after = _screening(record=other or record, day=then or day, **source)
     found = difference(before, after, cohorts or None)
     if form == "json":
-        click.echo(_json(replies.difference_json(found)))
+        click.echo(console.as_json(replies.difference_json(found)))
     else:
-        click.echo(_page(lambda width: replies.difference_text(found, width), form), nl=False)
+        click.echo(console.page(lambda width: replies.difference_text(found, width), form), nl=False)
 
 
 @main.command()
@@ -336,7 +202,7 @@ def diff(
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
 @click.option("--plans", "limit", default=None, type=click.IntRange(1, 50),
               help="At most so many plans for each cohort (default: 1, and 3 where cohorts are named).")  # fmt: skip
-@click.option("--by", metavar="DATE", callback=_day, help="Only what can be complete by that day.")
+@click.option("--by", metavar="DATE", callback=console.day, help="Only what can be complete by that day.")
 @_with_burdens
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def whatif(
@@ -352,9 +218,9 @@ def whatif(
     else:
         answers = planner.ranked(screening, limit or 1, by)
     if form == "json":
-        click.echo(_json(plantext.whatif_json(screening, answers)))
+        click.echo(console.as_json(plantext.whatif_json(screening, answers)))
     else:
-        click.echo(_page(lambda width: plantext.whatif_text(screening, answers, width, by), form), nl=False)
+        click.echo(console.page(lambda width: plantext.whatif_text(screening, answers, width, by), form), nl=False)
 
 
 @main.command()
@@ -362,7 +228,7 @@ def whatif(
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
 @click.option("--plans", default=1, show_default=True, type=click.IntRange(0, 50), help="At most so many plans for each cohort.")
 @click.option("--exact", is_flag=True, help="Decide over the consistent completions what Kleene logic leaves open.")
-@_with_output
+@console.with_output
 def report(cohorts: tuple[str, ...], plans: int, exact: bool, output: Path | None, **source: Any) -> None:
     """Write a screening as one HTML page to read, to show and to sign; it needs no network."""
     from . import report as pages
@@ -371,7 +237,7 @@ def report(cohorts: tuple[str, ...], plans: int, exact: bool, output: Path | Non
     screener, screening = _screening(exact=exact, **source)
     verdicts = [screening.verdict(cohort) for cohort in cohorts] or None
     planner = Planner(screener) if plans else None
-    _write(pages.page(screening, verdicts, planner, plans), output)
+    console.write(pages.page(screening, verdicts, planner, plans), output)
 
 
 @main.command("next")
@@ -387,9 +253,9 @@ def next_question(questions: int, form: str, **source: Any) -> None:
     state = Asker(screener.kb).begin(screening)
     advice = state.advice(questions)
     if form == "json":
-        click.echo(_json(asktext.next_json(state, advice)))
+        click.echo(console.as_json(asktext.next_json(state, advice)))
     else:
-        click.echo(asktext.next_text(state, advice, _width()), nl=False)
+        click.echo(asktext.next_text(state, advice, console.width()), nl=False)
 
 
 @main.command("interview")
@@ -409,7 +275,7 @@ def interview_(
     from .dialogue import talk
     from .interview import Interview, file_to_save, open_record
 
-    readings = _one_choice(chosen, "an interview")
+    readings = console.one_choice(chosen, "an interview")
     if record == "-":
         raise RequestError("an interview reads its answers from standard input; RECORD is a file")
     base = knowledge.load(trial, root)
@@ -418,7 +284,7 @@ def interview_(
     written = open_record(source, screener, patient)
     target = file_to_save(output or source)
     asked = Interview(screener, written, source.stem, day or date.today(), readings, by)
-    talk(asked, _hear, lambda text: click.echo(text, nl=False), target, _width())
+    talk(asked, _hear, lambda text: click.echo(text, nl=False), target, console.width())
 
 
 def _hear(prompt: str) -> str | None:
@@ -426,7 +292,7 @@ def _hear(prompt: str) -> str | None:
     click.echo(prompt, nl=False)
     line = sys.stdin.readline()
     if not sys.stdin.isatty():
-        click.echo(_printable(line.rstrip("\n")))
+        click.echo(console.printable(line.rstrip("\n")))
     return line.rstrip("\n") if line else None
 
 
@@ -442,151 +308,25 @@ def facts(**source: Any) -> None:
 
 @main.command()
 @click.argument("what", type=click.Choice(["record", "explanation"]), default="record")
-@_with_kb
+@console.with_kb
 def schema(what: str, trial: str | None, root: Path | None) -> None:
     """Print a JSON Schema: of a hand-written record, with the concepts of the knowledge base; or of an explanation graph."""
     from . import exports
     from .written import schema as build
 
     base = knowledge.load(trial, root)
-    click.echo(_json(exports.schema() if what == "explanation" else build(base.vocabulary, base.answerable)))
-
-
-@main.command()
-@_with_kb
-@click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date that it is for (default: today).")
-@click.option("-o", "--output", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="A new folder.")
-@click.option("--patients", metavar="N", required=True, type=click.IntRange(1, 99_999_999), help="How many patients.")
-@click.option("--seed", metavar="S", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other patients.")
-@click.option("--as", "form", type=click.Choice(["tables", "fhir", "omop"]), default="tables", show_default=True,
-              help="Event tables, a FHIR R4 bulk export, or OMOP CDM 5.4 (a folder of Parquet, or a .duckdb file).")  # fmt: skip
-def generate(
-    output: Path, patients: int, seed: int, form: str, day: date | None, trial: str | None, root: Path | None
-) -> None:
-    """Invent patients over the trial's vocabulary, many near the bounds of its tests."""
-    with _batch():
-        from .population.conversion import write
-
-    base, day = knowledge.load(trial, root), day or date.today()
-    unsaid = write(base, output, patients=patients, seed=seed, day=day, form=form)
-    click.echo(f"{counted(patients, 'patient')} in {output}")
-    for what, number in sorted(unsaid.items()):
-        click.echo(f"left out, since {form} cannot say it: {what}, {counted(number, 'time')}", err=True)
-
-
-@main.command()
-@_with_kb
-@click.argument("source", metavar="SOURCE")
-@click.option("-o", "--output", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="A new folder.")
-def convert(source: str, output: Path, trial: str | None, root: Path | None) -> None:
-    """Turn a hospital's data into event tables; what of them is not used is counted in reading.json.
-
-    SOURCE is a FHIR R4 bulk export (a folder of NDJSON), or an OMOP common data model 5.4: a folder of Parquet or CSV, a DuckDB
-    file, or postgresql://user@host/database, whose search path finds its tables.
-    """
-    with _batch():
-        from .population.conversion import convert as turn
-
-    patients, reading = turn(source, output, knowledge.load(trial, root))
-    lost = counted(reading.number_lost, "line")
-    click.echo(f"{counted(patients, 'patient')} in {output}; {reading.number_aside:,} set aside, {lost} lost")
-    _told(reading, output)
-
-
-def _told(reading: Any, folder: Path) -> None:
-    """Show who of a source was set aside and what was not used, as far as it is short."""
-    lines = list(reading.lines())
-    for line in lines[:SHOWN]:
-        click.echo(f"pyscreen: {_printable(line)}", err=True)
-    if len(lines) > SHOWN:
-        click.echo(f"pyscreen: {counted(len(lines) - SHOWN, 'more remark')} in {folder / 'reading.json'}", err=True)
-
-
-@main.command()
-@click.argument("source", metavar="SOURCE")
-@_with_kb
-@click.option("-o", "--output", metavar="FILE", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="The table of verdicts to write (Parquet).")
-@click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: today).")
-@click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
-@click.option("--readings", "chosen", metavar="FILE",
-              help="A site's choice of readings (YAML or JSON, 'reading: option'), or robust: what holds under every option.")
-@click.option("--dependences", is_flag=True, help="Also tell the options of readings under which a verdict would be another.")
-@click.option("--verify", metavar="N", default=0, show_default=True, type=click.IntRange(0),
-              help="Screen so many patients, chosen at random, with the engine too.")
-@click.option("--workers", metavar="N", type=click.IntRange(1),
-              help="How many processes share the work (default: one for each processor, at most four).")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)  # fmt: skip
-def cohort(
-    source: str, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, dependences: bool, verify: int,
-    workers: int | None, form: str, trial: str | None, root: Path | None,
-) -> None:  # fmt: skip
-    """Screen a whole population: SOURCE is event tables (a folder of Parquet or CSV, a DuckDB file), or what `convert` takes.
-
-    A run that was stopped is taken up again where it was by the same command.
-    """
-    with _batch():
-        from .population import report
-        from .population.cohort import Run, beside
-        from .population.conversion import event_tables
-        from .population.tables import read_tables
-
-    base, robust = knowledge.load(trial, root), chosen == ROBUST
-    readings = read_readings(Path(chosen)) if chosen and not robust else None
-    tables, reading = event_tables(source, beside(output, "tables", ""), base)
-    if reading is not None:
-        _told(reading, tables)
-    run = Run(read_tables(tables), base, output, day or date.today(), readings, cohorts, verify, robust, dependences)
-    with _progress(run.source.patients) as progress:
-        parts = [progress(part) for part in run.parts(workers or min(os.cpu_count() or 1, 4))]
-    summary = run.finish()
-    for line in report.problems([line for part in parts for line in part.problems], sum(part.wrong for part in parts)):
-        click.echo(f"pyscreen: set aside: {_printable(line)}", err=True)
-    for line in report.problems([line for part in parts for line in part.unread], sum(part.impossible for part in parts)):
-        click.echo(f"pyscreen: unreadable: {_printable(line)}", err=True)
-    if form == "json":
-        click.echo(_json(run.as_json(summary)))
-    else:
-        click.echo(report.text(run, summary, bool(cohorts), _width()), nl=False)
-
-
-@contextmanager
-def _progress(patients: int) -> Iterator[Callable[[Any], Any]]:
-    """Show on a terminal how many patients are done, how fast and how long it will take."""
-    if not sys.stderr.isatty():
-        yield lambda part: part
-        return
-    began = time.monotonic()
-    bar: Any
-    with click.progressbar(length=patients, label="patients", show_pos=True, file=sys.stderr,
-                           item_show_func=lambda rate: f"{rate:,}/s" if rate else None) as bar:  # fmt: skip
-
-        def show(part: Any) -> Any:
-            bar.update(part.patients, round((bar.pos + part.patients) / (time.monotonic() - began)))
-            return part
-
-        yield show
-
-
-@contextmanager
-def _batch() -> Iterator[None]:
-    """Import what only whole populations need, and say how to install it where it is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        message = f"{error.name} is not installed; whole populations need: pip install 'pyscreen[batch]'"
-        raise RequestError([Problem(message)]) from None
+    click.echo(console.as_json(exports.schema() if what == "explanation" else build(base.vocabulary, base.answerable)))
 
 
 @main.command()
 @click.argument("record", metavar="[RECORD]", required=False)
 @click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
               help="The page to write.")
-@click.option("--on", "day", metavar="DATE", callback=_day, help="The screening date (default: the day on which it is opened).")
+@click.option("--on", "day", metavar="DATE", callback=console.day, help="The screening date (default: the day on which it is opened).")
 @click.option("--cohort", "cohorts", multiple=True, metavar="C", help="Only this cohort, by code or id; repeatable.")
 @click.option("--readings", "chosen", metavar="FILE", help="A site's choice of readings (YAML or JSON, 'reading: option').")
 @click.option("--patient", metavar="ID", help="Which patient, where a FHIR file holds several.")
-@_with_kb
+@console.with_kb
 def worksheet(
     record: str | None, output: Path, day: date | None, cohorts: tuple[str, ...], chosen: str | None, patient: str | None,
     trial: str | None, root: Path | None,
@@ -598,11 +338,16 @@ def worksheet(
     from .sources import read_form
     from .worksheet import page
 
-    base, readings = knowledge.load(trial, root), _one_choice(chosen, "a worksheet")
+    base, readings = knowledge.load(trial, root), console.one_choice(chosen, "a worksheet")
     form, notes = read_form(record, base, patient) if record else (None, ())
-    _write(page(base, form, day, cohorts, readings), output)
+    console.write(page(base, form, day, cohorts, readings), output)
     for note in notes:
-        click.echo(f"pyscreen: {_printable(f'{note.kind}: {note.message}')}", err=True)
+        click.echo(f"pyscreen: {console.printable(f'{note.kind}: {note.message}')}", err=True)
+
+
+main.add_command(hospital.cohort)
+main.add_command(hospital.convert)
+main.add_command(hospital.generate)
 
 
 @main.group()
@@ -616,7 +361,7 @@ _LISTS = ("cohorts", "clauses", "readings", "criteria", "tests", "quantities", "
 
 @kb.command("list")
 @click.argument("what", type=click.Choice(_LISTS), default="cohorts")
-@_with_kb
+@console.with_kb
 def kb_list(what: str, trial: str | None, root: Path | None) -> None:
     """List cohorts (default), clauses, readings, criteria, tests, the concepts of one kind, or the acts of plans with their burden."""
     for name, words in catalogue(knowledge.load(trial, root), what):
@@ -647,7 +392,7 @@ def catalogue(base: KnowledgeBase, what: str) -> list[tuple[str, str]]:
 
 @kb.command("show")
 @click.argument("name")
-@_with_kb
+@console.with_kb
 def kb_show(name: str, trial: str | None, root: Path | None) -> None:
     """Show what the knowledge base says about a criterion, cohort, clause, reading or concept."""
     from .describe import describe
@@ -656,7 +401,7 @@ def kb_show(name: str, trial: str | None, root: Path | None) -> None:
 
 
 @kb.command("check")
-@_with_kb
+@console.with_kb
 @click.pass_context
 def kb_check(context: click.Context, trial: str | None, root: Path | None) -> None:
     """Look for mistakes in a trial and all it leans on; exit status 5 where there are any."""
@@ -676,42 +421,42 @@ def kb_check(context: click.Context, trial: str | None, root: Path | None) -> No
 
 @kb.command("readings")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@_with_kb
+@console.with_kb
 def kb_readings(form: str, trial: str | None, root: Path | None) -> None:
     """List how damaged or ambiguous text is read: options, the default, why, and how sure that is."""
     from . import render
 
     base = knowledge.load(trial, root)
-    click.echo(_json(render.readings_json(base)) if form == "json" else render.readings_text(base, _width()))
+    click.echo(console.as_json(render.readings_json(base)) if form == "json" else render.readings_text(base, console.width()))
 
 
 @kb.command("document")
 @click.option("--format", "form", type=click.Choice(["markdown", "html"]), default="markdown", show_default=True)
-@_with_output
-@_with_kb
+@console.with_output
+@console.with_kb
 def kb_document(form: str, output: Path | None, trial: str | None, root: Path | None) -> None:
     """Write what a trial asks as a document for clinicians to review."""
     from . import document
 
     base = knowledge.load(trial, root)
-    _write(document.page(base) if form == "html" else document.markdown(base), output)
+    console.write(document.page(base) if form == "html" else document.markdown(base), output)
 
 
 @kb.command("export")
 @click.option("--schema", "as_schema", is_flag=True, help="The JSON Schema of it instead.")
-@_with_output
-@_with_kb
+@console.with_output
+@console.with_kb
 def kb_export(as_schema: bool, output: Path | None, trial: str | None, root: Path | None) -> None:
     """Write a trial with its criteria, typed tests and vocabulary as JSON, for programs that decide by them."""
     from . import interchange
 
     found = interchange.schema() if as_schema else interchange.export(knowledge.load(trial, root))
-    _write(_json(found) + "\n", output)
+    console.write(console.as_json(found) + "\n", output)
 
 
 @kb.command("coverage")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@_with_kb
+@console.with_kb
 @click.pass_context
 def kb_coverage(context: click.Context, form: str, trial: str | None, root: Path | None) -> None:
     """Show clause by clause what encodes the protocol and which worked cases exercise it; exit status 5 where one is missing."""
@@ -719,6 +464,6 @@ def kb_coverage(context: click.Context, form: str, trial: str | None, root: Path
     from .coverage import coverage
 
     rows = coverage(knowledge.load(trial, root))
-    click.echo(_json(render.coverage_json(rows)) if form == "json" else render.coverage_text(rows), nl=form == "json")
+    click.echo(console.as_json(render.coverage_json(rows)) if form == "json" else render.coverage_text(rows), nl=form == "json")
     if any(row.missing for row in rows):
         context.exit(5)
