@@ -208,33 +208,59 @@ def _who(matcher: Matcher, items: Items, flags: Flags) -> Flags:
 
 def _latest(matcher: Matcher, test: Test) -> _Found:
     """The latest item decides; where several may be the latest, all must agree."""
-    items = matcher.matched(test.selection)
-    counted = items.truth >= 0
-    certain = _who(matcher, items, items.truth == 1)
-    silent = ~_who(matcher, items, counted) & _silently_denied(matcher, test)
-    items = items if counted.all() else items.where(counted)
-    hard = [items.hard]
-    if items.kind == "finding":
-        items, unsure = _states(matcher, items, test.selection)
-        hard.append(unsure)
-    late, of_clocks = _candidates(items)
-    hard.append(of_clocks)
+    last = _last(matcher, test.selection)
     found = np.zeros(matcher.patients, np.int8)
-    place = items.place[late]
-    when = items["stated"].at(late)
-    fresh = when.known & _recently(matcher, test, when.first) if test.selection.condition("newest") else np.ones(len(place), np.bool_)
-    truths = np.where(fresh, _compared(matcher, items.where(late), test), np.int8(0))
-    if len(place):
-        starts = np.flatnonzero(np.r_[True, place[1:] != place[:-1]])
+    items, starts = last.items, last.starts
+    if len(items):
+        when, aged = items["stated"], test.selection.condition("newest") is not None
+        fresh = when.known & _recently(matcher, test, when.first) if aged else np.ones(len(items), np.bool_)
+        truths = np.where(fresh, _compared(matcher, items, test), np.int8(0))
         high, low = np.maximum.reduceat(truths, starts), np.minimum.reduceat(truths, starts)
-        found[place[starts]] = np.where(high == low, high, 0)
+        found[items.place[starts]] = np.where(high == low, high, 0)
         if test.argument in ("lowest", "highest"):
-            _extreme_of_latest(matcher, items.where(late), starts, test, found, fresh, (low, high))
+            _extreme_of_latest(matcher, items, starts, test, found, fresh, (low, high))
         elif items.kind == "measurement":
-            found[_clashing(matcher, items.where(late), starts)] = 0
-    found[~certain] = 0
-    found[silent] = -1
-    return found, np.concatenate(hard)
+            found[last.clashing(matcher)] = 0
+    found[~last.certain] = 0
+    found[last.nobody & _silently_denied(matcher, test)] = -1
+    return found, last.hard
+
+
+@dataclass
+class _Last:
+    """What may be the latest item of each patient, and where each patient's begin; who has a certain one, and who none at all."""
+
+    items: Items
+    starts: Ints
+    certain: Flags
+    nobody: Flags
+    hard: Ints
+    clash: Ints | None = None
+
+    def clashing(self, matcher: Matcher) -> Ints:
+        """Return the patients with two different values at one instant."""
+        if self.clash is None:
+            self.clash = _clashing(matcher, self.items, self.starts)
+        return self.clash
+
+
+def _last(matcher: Matcher, selection: Selection) -> _Last:
+    """Return what may be the latest items of a selection."""
+    selection = matcher.ageless(selection)
+    if selection not in matcher.kept:
+        items = matcher.matched(selection)
+        counted = items.truth >= 0
+        certain, some = _who(matcher, items, items.truth == 1), _who(matcher, items, counted)
+        items = items.where(counted)
+        hard = [items.hard]
+        if items.kind == "finding":
+            items, unsure = _states(matcher, items, selection)
+            hard.append(unsure)
+        items = items.where(_candidates(items))
+        starts, _ = _ends(items.place)
+        matcher.kept[selection] = _Last(items, starts, certain, ~some, np.concatenate(hard))
+    found: _Last = matcher.kept[selection]
+    return found
 
 
 def _silently_denied(matcher: Matcher, test: Test) -> Flags:
@@ -276,16 +302,16 @@ def _wider(matcher: Matcher, selection: Selection) -> Flags:
     return np.array([selection.members <= members(name) for name in matcher.vocabulary.labels("finding")], np.bool_)
 
 
-def _candidates(items: Items) -> tuple[Flags, Ints]:
-    """Tell which items may be the latest of their patient: undated ones always may. Patients with times of day in doubt are hard."""
+def _candidates(items: Items) -> Flags:
+    """Tell which items may be the latest of their patient: undated ones always may."""
     when, place = items["stated"], items.place
     many = len(place)
     if not many:
-        return np.zeros(0, np.bool_), np.zeros(0, np.int32)
+        return np.zeros(0, np.bool_)
     starts = np.flatnonzero(np.r_[True, place[1:] != place[:-1]])
     sizes = np.diff(np.r_[starts, many])
     if len(starts) == many:
-        return np.ones(many, np.bool_), np.zeros(0, np.int32)
+        return np.ones(many, np.bool_)
     certain = np.where(when.known & (items.truth == 1), when.first, np.int32(-1))
     bar = np.repeat(np.maximum.reduceat(certain, starts), sizes)
     late = ~when.known | (when.last >= bar)
@@ -296,7 +322,7 @@ def _candidates(items: Items) -> tuple[Flags, Ints]:
         last = np.where(late & (items.truth == 1) & when.known, clock // 2, -1)
         latest = np.repeat(np.maximum.reduceat(last, starts), sizes)
         late &= ~(ordered & when.known & (items.truth == 1) & (clock // 2 < latest))
-    return late, np.zeros(0, np.int32)
+    return np.asarray(late)
 
 
 def _compared(matcher: Matcher, items: Items, test: Test) -> Truths:
@@ -596,44 +622,52 @@ def _daily_dose(matcher: Matcher, test: Test) -> _Found:
     taken = entries.ongoing[rows] | ~end.known | (end.last >= matcher.day)
     now = (entries.ongoing[rows] | (end.known & (end.first >= matcher.day)))[taken]
     rows = rows[taken]
+    if not len(rows):
+        return found, rows
     place, complete = entries.place[rows], matcher.complete(test.selection)
 
     def amount(row: int) -> Dose | None:
         code = int(entries.dose[row])
         return courses.amount(test.selection, int(entries.drug[row]), code) if code >= 0 else None
 
-    def truth(low: Fraction, high: Fraction | None, whole: bool) -> int:
-        return _truth(meets(Interval(low, high if whole else None), test.comparison))
-
-    # One entry in the unit asked for: the same for all who take the same.
-    alone = np.bincount(place, minlength=matcher.patients)[place] == 1
-    keys = np.stack([entries.drug[rows], entries.dose[rows], now.astype(np.int32), complete[place].astype(np.int32)])
-    kinds, first, which = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-    table, plain = np.zeros(kinds.shape[1], np.int8), np.ones(kinds.shape[1], np.bool_)
+    # About how much each entry is at least and at most, the same for all entries of a drug and dose in the unit asked for.
+    _, first, which = np.unique(np.stack([entries.drug[rows], entries.dose[rows]]), axis=1, return_index=True, return_inverse=True)
+    low, high = np.zeros(len(rows)), np.full(len(rows), np.inf)
+    hard = np.zeros(len(rows), np.bool_)
     for number, row in enumerate(rows[first].tolist()):
-        dose = amount(row)
-        plain[number] = dose is None or dose.unit == unit
-        most = dose.amount if dose is not None else None
-        table[number] = truth(most if most and kinds[2, number] else Fraction(0), most, bool(kinds[3, number]))
-    which = which.ravel()
-    settled = alone & plain[which]
-    found[place[settled]] = table[which[settled]]
+        dose, here = amount(row), np.flatnonzero(which.ravel() == number)
+        if dose is not None and dose.unit == unit:
+            low[here] = high[here] = float(dose.amount)
+        elif dose is not None:
+            low[here], high[here], hard[here] = courses.about_weighed(rows[here], dose, unit)
+    least = np.bincount(place, weights=np.where(now, low, 0.0), minlength=matcher.patients)
+    most = np.bincount(place, weights=high, minlength=matcher.patients)
+    most[~complete] = np.inf
 
-    hard: set[int] = set()
-    totals: dict[int, tuple[Fraction, Fraction | None]] = {}
-    for row, who, certain in zip(rows[~settled].tolist(), place[~settled].tolist(), now[~settled].tolist(), strict=True):
-        dose, daily = amount(row), None
-        if dose is not None:
-            try:
-                daily = Interval.exactly(dose.amount) if dose.unit == unit else courses.weighed(row, dose, unit)
-            except Hard:
-                hard.add(who)
-        low, high = totals.get(who, (Fraction(0), Fraction(0)))
-        low += daily.low if daily is not None and daily.low and certain else 0
-        totals[who] = low, None if high is None or daily is None or daily.high is None else high + daily.high
-    for who, (low, high) in totals.items():
-        found[who] = truth(low, high, bool(complete[who]))
-    return found, np.array(sorted(hard), np.int32)
+    def exactly(of: Ints) -> Interval:
+        low, high = Fraction(0), Fraction(0) if complete[place[of[0]]] else None
+        for row, certain in zip(rows[of].tolist(), now[of].tolist(), strict=True):
+            dose = amount(row)
+            daily = None if dose is None else Interval.exactly(dose.amount) if dose.unit == unit else courses.weighed(row, dose, unit)
+            low += daily.low if certain and daily is not None and daily.low is not None else 0
+            high = None if high is None or daily is None or daily.high is None else high + daily.high
+        return Interval(low, high)
+
+    taking = np.unique(place)
+    found[taking] = 1
+    ops = ("at_least", "at_most") if test.comparison.op == "between" else (test.comparison.op,)
+    order = np.argsort(place, kind="stable")
+    unsure = np.unique(place[hard])
+    for op, threshold in zip(ops, test.comparison.thresholds, strict=True):
+        bound = float(threshold.number)
+        near = np.abs(least - bound) <= 1e-9 * (least + bound)
+        near |= np.isfinite(most) & ~(np.abs(most - bound) > 1e-9 * (most + bound))
+        truths = matcher.ordered(np.sign(least - bound).astype(np.int8), np.sign(most - bound).astype(np.int8), op)
+        for who in np.setdiff1d(taking[near[taking]], unsure).tolist():
+            of = order[slice(*np.searchsorted(place[order], [who, who + 1]))]
+            truths[who] = _truth(meets(exactly(of), Comparison(op, (threshold,))))
+        found[taking] = np.minimum(found[taking], truths[taking])
+    return found, unsure.astype(np.int32)
 
 
 def _unchanged(matcher: Matcher, test: Test) -> _Found:

@@ -102,6 +102,7 @@ class Codes:
         self.doses: list[Dose] = []
         self._units: dict[tuple[Fraction, Fraction], int] = {}
         self._intervals: dict[Interval, int] = {}
+        self._ends: list[tuple[float, float, bool]] = []
         self._doses: dict[tuple[Any, ...], int | None] = {}
         self._of_unit: dict[tuple[str, str | None], int | None] = {}
         self._texts: dict[tuple[str, str, str | None], tuple[float, int, int] | None] = {}
@@ -128,6 +129,14 @@ class Codes:
         if number == len(self.intervals):
             self.intervals.append(interval)
         return number
+
+    def ends(self) -> tuple[Floats, Floats, Flags]:
+        """Return about between which numbers the intervals lie, and which of them are exact; after them what number -1 stands for."""
+        for one in self.intervals[len(self._ends) :]:
+            low, high = -np.inf if one.low is None else float(one.low), np.inf if one.high is None else float(one.high)
+            self._ends.append((low, high, one.exact))
+        low, high, exact = np.array([*self._ends, (0.0, 0.0, True)]).T
+        return low, high, exact > 0
 
     def text(self, concept: str, text: str, unit: str | None) -> tuple[float, int, int] | None:
         """Return number, unit and interval (as in `Values`, or IMPOSSIBLE) of a value as text; None where it cannot be read."""

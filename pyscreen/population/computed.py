@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import derived
-from ..dates import When, completed_range
+from ..dates import When
 from ..quantities import Interval
 from ..record import Measurement, Record
 from .columns import EPOCH, Days, Flags, Floats, Ints, Section, Values, clock_of, clock_text
@@ -284,18 +284,16 @@ def _ages(matcher: Matcher) -> Items:
 
     birth = matcher.columns.birth
     place = np.flatnonzero(birth.known & (birth.first <= matcher.day) & ~matcher.columns.hard).astype(np.int32)
-    distinct, inverse = np.unique(np.stack([birth.first[place], birth.last[place]]), axis=1, return_inverse=True)
-    number, other = np.zeros(distinct.shape[1]), np.full(distinct.shape[1], -1, np.int32)
-    for column, (first, last) in enumerate(distinct.T.tolist()):
-        low, high = completed_range("a", When(date.fromordinal(first), date.fromordinal(last)), When.on(matcher.date))
-        number[column] = low
-        if low != high:
-            other[column] = matcher.codes.interval(Interval(Fraction(low), Fraction(high)))
-    inverse = inverse.ravel()
+    today = np.full(len(place), matcher.day, np.int32)
+    # Who is known to be born in a year that is not over is not yet one year old.
+    fewest, most = _years(birth.last[place], np.maximum(today, birth.last[place])), _years(birth.first[place], today)
+    other = np.full(len(place), -1, np.int32)
+    for low, high in sorted(set(zip(fewest[fewest != most].tolist(), most[fewest != most].tolist(), strict=True))):
+        other[(fewest == low) & (most == high)] = matcher.codes.interval(Interval(Fraction(low), Fraction(high)))
     scale = matcher.vocabulary.quantities["age"].scale
     unit = np.full(len(place), matcher.codes.unit(scale, scale.unit) or 0, np.int32)
     empty, days = np.full(len(place), np.nan), matcher.today(len(place))
-    values = Values(number[inverse], unit, other[inverse], empty, empty)
+    values = Values(fewest.astype(np.float64), unit, other, empty, empty)
     none = np.full(len(place), -1, np.int32)
     columns = {"start": days, "stated": days, "clock": none, "method": none, "values": values}
     section = matcher.section("measurements")

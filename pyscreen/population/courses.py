@@ -19,7 +19,7 @@ from ..items import FAR_AHEAD, LONG_AGO, meets
 from ..quantities import Interval
 from ..questions import Comparison, Selection
 from ..record import Dose
-from .columns import Days, Flags, Ints
+from .columns import Days, Flags, Floats, Ints
 
 if TYPE_CHECKING:
     from .matching import Items, Matcher, Truths
@@ -343,6 +343,17 @@ class Courses:
         if number <= 0 or dose.amount <= 0:
             return None
         return (dose.amount / number, _TURNED[op]) if dose.unit == "mg/d" else (number / dose.amount, op)
+
+    def about_weighed(self, rows: Rows, dose: Dose, unit: str) -> tuple[Floats, Floats, Flags]:
+        """Return about how much a dose is at least and at most in another unit, by entries' weights, and where that is not told."""
+        light, heavy, unsure = (part[rows] for part in self._weights)
+        if (dose.unit, unit) not in _BY_WEIGHT:
+            light, unsure = np.full(len(rows), -1), np.zeros(len(rows), np.bool_)
+        values = self.matcher.columns.sections["measurements"]["values"]
+        known, amount = (light >= 0) & ~unsure, float(dose.amount)
+        least, most = (np.where(known, self.matcher.about(values.at(np.where(known, end, 0)))[0], 1.0) for end in (light, heavy))
+        low, high = (amount / most, amount / least) if dose.unit == "mg/d" else (amount * least, amount * most)
+        return np.where(known, low, 0.0), np.where(known, high, np.inf), np.asarray(unsure)
 
     def weighed(self, row: int, dose: Dose, unit: str) -> Interval | None:
         """Return an entry's dose in another unit by weight; None where no weight tells. Raises Hard where that is not told here."""

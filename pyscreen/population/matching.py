@@ -84,9 +84,13 @@ class Matcher:
         self.patients = columns.patients
         self._matched: dict[Selection, Items] = {}
         self._bare: dict[Selection, Selection] = {}
+        self._ageless: dict[Selection, Selection] = {}
         self._stated: dict[tuple[str, str, frozenset[str]], Items] = {}
         self._complete: dict[tuple[str, str, frozenset[str]], Flags] = {}
         self._prepared: dict[str, Section] = {}
+        self._known_ends: tuple[Floats, Floats, Flags] | None = None
+        self.kept: dict[Selection, Any] = {}
+        """What was worked out of a selection, by whoever did so."""
 
     @cached_property
     def courses(self) -> Courses:
@@ -97,9 +101,19 @@ class Matcher:
 
     def matched(self, selection: Selection) -> Items:
         """Return the items of a selection with whether each meets its conditions; raises Hard."""
+        selection = self.ageless(selection)
         if selection not in self._matched:
             self._matched[selection] = self._met(self._items(selection), selection)
         return self._matched[selection]
+
+    def ageless(self, selection: Selection) -> Selection:
+        """Return a selection without what it says of how new the newest item must be, which no item meets by itself."""
+        if selection.condition("newest") is None:
+            return selection
+        if selection not in self._ageless:
+            conditions = tuple(condition for condition in selection.conditions if condition.name != "newest")
+            self._ageless[selection] = replace(selection, conditions=conditions)
+        return self._ageless[selection]
 
     def bare(self, selection: Selection) -> Selection:
         """Return a selection without its conditions."""
@@ -600,17 +614,20 @@ class Matcher:
         low = values.number * factors[:, 0] + factors[:, 1]
         if (values.other < 0).all():
             return low, low
-        ends = [(-np.inf if one.low is None else float(one.low), np.inf if one.high is None else float(one.high))
-                for one in self.codes.intervals]  # fmt: skip
-        of = np.array(ends)[values.other]
-        return np.where(values.other < 0, low, of[:, 0]), np.where(values.other < 0, low, of[:, 1])
+        least, most, _ = self._ends
+        return np.where(values.other < 0, low, least[values.other]), np.where(values.other < 0, low, most[values.other])
 
     def exact(self, values: Values) -> Flags:
         """Tell which values are known exactly."""
         if isinstance(values, Computed):
             return np.array([self.interval(values, row).exact for row in range(len(values.number))], np.bool_)
-        exact = np.array([one.exact for one in self.codes.intervals] + [True], np.bool_)
-        return np.asarray(exact[values.other])
+        return self._ends[2][values.other]
+
+    @property
+    def _ends(self) -> tuple[Floats, Floats, Flags]:
+        if self._known_ends is None or len(self._known_ends[0]) <= len(self.codes.intervals):
+            self._known_ends = self.codes.ends()
+        return self._known_ends
 
     def interval(self, values: Values, row: int) -> Interval:
         """Return one value exactly, in the canonical unit."""
