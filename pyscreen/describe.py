@@ -16,6 +16,7 @@ from .knowledge import Criterion, KnowledgeBase, Member, Need, Reading, locate
 from .quantities import show
 from .questions import CLASSED, Selection, Test
 from .vocabulary import KINDS
+from .whatif import LEVELS, Act, acts
 
 _KIND_WORDS = {
     "all_of": "all of",
@@ -102,7 +103,7 @@ class _Guide:
         vocabulary = self.kb.vocabulary
         concepts = [name for kind in KINDS for name in vocabulary.labels(kind)]
         cohorts = [word for cohort in self.kb.cohorts.values() for word in (cohort.id, cohort.code)]
-        rest = (*self.kb.clauses, *self.kb.readings, *self.kb.criteria, *self.selections, *self.files)
+        rest = (*self.acts, *self.kb.clauses, *self.kb.readings, *self.kb.criteria, *self.selections, *self.files)
         return [*cohorts, *concepts, *rest]
 
     def sections(self, name: str) -> Iterator[_Page]:
@@ -135,6 +136,8 @@ class _Guide:
         for kind in KINDS:
             if plain in self.kb.vocabulary.labels(kind):
                 yield self.concept(kind, plain)
+        if plain in self.acts:
+            yield self.act(plain)
 
     def _family(self, name: str) -> Iterator[_Page]:
         """Yield the criteria that share a name and differ in what stands in brackets."""
@@ -167,6 +170,27 @@ class _Guide:
         clause = self.kb.clauses.get(need.clause)
         if clause:
             page.item(" " * 22, f'"{clause.text}"')
+
+    @cached_property
+    def acts(self) -> dict[str, Act]:
+        return acts(self.kb)
+
+    def act(self, name: str) -> _Page:
+        act = self.acts[name]
+        page = self._titled(f"act {name}", act.label, ("act",), name)
+        page.pair("burden", f"{act.level}, {LEVELS[act.level]}")
+        page.pair("done by", act.who)
+        rows = self.kb.program.rows("needs_first", 2)
+        page.listed("after", (self.acts[first].label for later, first in rows if later == name and first in self.acts))
+        found = [concept for concept, by in self.kb.program.rows("obtain", 2) if by == name]
+        page.listed("finds out", map(self._concept_label, found), _MOST_USERS)
+        changed = [(concept, way) for concept, way, by in self.kb.program.rows("manage", 3) if by == name]
+        page.listed("changes", (f"{self._concept_label(concept)}: {way}" for concept, way in changed))
+        return page
+
+    def _concept_label(self, name: str) -> str:
+        kinds = self.kb.vocabulary.kinds_of(name)
+        return f"{self.kb.vocabulary.label(kinds[0], name)} [{name}]" if kinds else name
 
     def clause(self, name: str) -> _Page:
         clause = self.kb.clauses[name]

@@ -223,7 +223,7 @@ def test_the_schema_fits_the_documented_record_and_every_case() -> None:
 @pytest.mark.parametrize(
     "what",
     ["cohorts", "clauses", "readings", "criteria", "tests", "quantities", "findings", "therapies", "procedures", "events",
-     "judgements", "consents"],
+     "judgements", "consents", "acts"],
 )  # fmt: skip
 def test_kb_lists_what_it_has(what: str) -> None:
     assert len(answered("kb", "list", what).splitlines()) > 2 or what in ("consents", "events", "procedures")
@@ -268,7 +268,7 @@ def guide() -> _Guide:
 
 
 def test_kb_shows_every_name_that_it_lists(guide: _Guide) -> None:
-    for what in ("cohorts", "clauses", "readings", "quantities", "procedures", "events", "judgements", "consents"):
+    for what in ("cohorts", "clauses", "readings", "quantities", "procedures", "events", "judgements", "consents", "acts"):
         for line in answered("kb", "list", what).splitlines():
             name = line.split()[0]
             assert any(name in page.lines[0] for page in guide.sections(name))
