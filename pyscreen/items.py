@@ -448,13 +448,16 @@ class Patient:
         return None if item.start is None else spans(item.start, When.on(self.day), comparison)
 
     def _is_ongoing(self, item: Item) -> Truth:
-        if not item.present:
+        if not item.present or self._lies_ahead(item.start):
             return False
         return compare(extent(item, self.day).last, "on_or_after", When.on(self.day))
 
     def span(self, item: Item) -> tuple[When, When] | None:
-        """Return start and end of an item, the end being the first day after it, or the screening date while it goes on."""
-        if item.start is None:
+        """Return start and end of an item, the end being the first day after it, or the screening date while it goes on.
+
+        None of what is undated, or lies ahead: for how long it will go on is not known.
+        """
+        if item.start is None or self._lies_ahead(item.start):
             return None
         if item.ongoing:
             return item.start, When.on(self.day)

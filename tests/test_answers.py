@@ -827,6 +827,23 @@ def test_events(events: list[dict[str, Any]], words: tuple[str, ...], expected: 
     assert found.truth is expected, found
 
 
+LYING_AHEAD = [{"start": str(ago(-3))}, {"start": "2027", "planned": True}, {"start": str(ago(-3)), "end": str(ago(-90))}]
+
+
+@pytest.mark.parametrize("course", LYING_AHEAD, ids=str)
+def test_for_how_long_what_lies_ahead_will_go_on_is_not_known(course: dict[str, Any]) -> None:
+    record = {"therapies": [{"drug": "prednisone", **course}], "complete": ["therapies"]}
+    for condition, expected in (('lasting(at_least("4 wk"))', OPEN), ('lasting(below("4 wk"))', OPEN), ("ongoing", NO)):
+        found = asked(record, question("therapy(steroid)", "some", "present", 'ahead("2 a")', condition))
+        assert found.truth is expected, found
+
+
+@pytest.mark.parametrize("condition", ['lasting(at_least("4 wk"))', "ongoing"])
+def test_what_is_planned_without_a_day_is_open(condition: str) -> None:
+    planned = {"therapies": [{"drug": "prednisone", "planned": True}], "complete": ["therapies"]}
+    assert asked(planned, question("therapy(steroid)", "some", "present", 'ahead("2 a")', condition)).truth is OPEN
+
+
 PLANNED = {"event": "depletion", "planned": True}
 ANCHORED = [
     ("ahead of a planned event", [PLANNED | {"date": str(ago(-3))}], ago(4), YES),

@@ -263,7 +263,8 @@ export class Patient {
       case "ago":
         return one.start === null ? null : spans(one.start, when(this.day), condition.comparison);
       case "ongoing":
-        return one.present ? compareDays(lastDay(extent(one, this.day)), "on_or_after", when(this.day)) : false;
+        if (!one.present || this.liesAhead(one.start)) return false;
+        return compareDays(lastDay(extent(one, this.day)), "on_or_after", when(this.day));
       case "lasting":
         return this.lasts(one, condition.comparison);
       case "outcome":
@@ -412,7 +413,7 @@ export class Patient {
   }
 
   span(one) {
-    if (one.start === null) return null;
+    if (one.start === null || this.liesAhead(one.start)) return null;
     if (one.ongoing) return [one.start, when(this.day)];
     const last = lastDay(extent(one, this.day));
     const exact = one.end !== null && isExactDay(one.end);
