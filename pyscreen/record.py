@@ -6,7 +6,7 @@ of their quantity; what was written is kept beside them as evidence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -126,3 +126,17 @@ class Record:
             "judgement": self.judgements,
             "consent": self.consents,
         }[kind]
+
+    def later(self, day: date) -> Iterator[tuple[str, str, When, str | None]]:
+        """Yield kind, concept, date and id of every item that is dated after a day and not said to be planned.
+
+        The birth and the death are of the kinds `birth` and `death`, a direct answer is of the kind `answer`.
+        """
+        life = (("birth", self.birth), ("death", self.died))
+        found: list[tuple[str, str, When | None, str | None]] = [(kind, kind, when, None) for kind, when in life]
+        found += [("measurement", item.concept, item.when, item.id) for item in self.measurements]
+        found += [("therapy", item.concept, item.start, item.id) for item in self.therapies if not item.planned]
+        for kind in ("finding", "event", "procedure", "judgement", "consent"):
+            found += [(kind, item.concept, item.when, item.id) for item in self.statements(kind) if not item.planned]
+        found += [("answer", item.test, When.on(item.day), item.id) for item in self.answers]
+        yield from ((kind, concept, when, name) for kind, concept, when, name in found if when and when.earliest > day)

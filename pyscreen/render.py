@@ -43,6 +43,7 @@ def screening_text(screening: Screening, cohorts: Iterable[Verdict] | None = Non
     widest = max((len(verdict.cohort.label) for verdict in verdicts), default=0)
     for verdict in verdicts:
         page.item(f"  {verdict.cohort.code:<5}", f"{verdict.cohort.label:<{widest}}  {_status(verdict)}")
+    _later(page, screening)
     _shared_needs(page, screening, verdicts)
     for verdict in verdicts:
         _cohort_needs(page, screening, verdict, len(verdicts) > 1)
@@ -158,13 +159,19 @@ def _presumed(page: Page, screening: Screening) -> None:
             page.item("  . ", screening.kb.criteria[name].label)
 
 
+def _later(page: Page, screening: Screening) -> None:
+    if screening.later:
+        page.line()
+        page.item("! ", screening.later.message)
+
+
 def _notes(page: Page, screening: Screening) -> None:
     if screening.conflicts:
         page.line()
         page.line("Conflicts in the record (they decide nothing)")
         for note in screening.conflicts:
             page.item("  ! ", note.message + (f" [{note.id}]" if note.id else ""))
-    others = [note for note in screening.record.notes if note.kind != "conflict"]
+    others = [note for note in screening.notes if note is not screening.later]
     if others:
         page.line()
         page.line("In the record, but not used")
@@ -182,8 +189,7 @@ def screening_json(screening: Screening, cohorts: Iterable[Verdict] | None = Non
         "conflicts": [{"message": n.message, "source": n.id} for n in screening.conflicts],
         "notes": [
             {"kind": n.kind, "message": n.message, "source": n.id}
-            for n in screening.record.notes
-            if n.kind != "conflict"
+            for n in screening.notes
         ],
         "disclaimer": DISCLAIMER,
     }
@@ -262,6 +268,7 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
     root = found.graph["cohort"]
     verdict = screening.verdicts[root]
     page.item("", f"{screening.record.id}, {screening.day}: {verdict.cohort.code} {verdict.cohort.label} - {_status(verdict)}")
+    _later(page, screening)
     tree = _Tree(page)
     for part in outline(screening, found, everything):
         if part.entries:

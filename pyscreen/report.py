@@ -178,7 +178,7 @@ class _Book:
             "shared_rows": self.rows(shared),
             "shared_anchors": Anchors(shared, self.numbers),
             "readings": self.readings([part for chapter in chapters for part in chapter.parts] + shared),
-            "notes": [note for note in screening.record.notes if note.kind != "conflict"],
+            "notes": [note for note in screening.notes if note is not screening.later],
             "drawn": self.drawn,
             "planned": self.planner is not None,
             "in_words": self.in_words,

@@ -9,12 +9,16 @@ from functools import cached_property
 
 from . import cells, kleene
 from .answers import Answers, answer
+from .dates import When
 from .engine import Program
 from .kleene import MET, UNKNOWN, UNMET, Ripple
 from .knowledge import Cohort, Criterion, KnowledgeBase, Need
 from .record import Note, Record
+from .vocabulary import KINDS
 
 ELIGIBLE, INELIGIBLE, UNDECIDED = "eligible", "ineligible", "undecided"
+MOST_LATER = 5
+"""How many of the items that are dated after the screening day a note names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,29 @@ class Screening:
     def verdict(self, cohort: str) -> Verdict:
         """Return the verdict of a cohort by its id or code; raises RequestError."""
         return self.verdicts[self.kb.cohort(cohort).id]
+
+    @cached_property
+    def later(self) -> Note | None:
+        """What is dated after the screening day, and not said to be planned; it may be a slip, or not known yet on that day."""
+        found = list(self.record.later(self.day))
+        if not found:
+            return None
+        words = [self._dated(*item) for item in found[:MOST_LATER]]
+        more = [f"and {len(found) - MOST_LATER} more"] if len(found) > MOST_LATER else []
+        items = "1 item is" if len(found) == 1 else f"{len(found)} items are"
+        used = "it does not count, or only as a plan" if len(found) == 1 else "they do not count, or only as plans"
+        return Note("later", f"{items} dated after the screening date, {self.day}; {used}: {'; '.join([*words, *more])}")
+
+    def _dated(self, kind: str, concept: str, when: When, name: str | None) -> str:
+        known = self.kb.criteria.get(concept) if kind == "answer" else None
+        label = known.label if known else self.kb.vocabulary.label(kind, concept) if kind in KINDS else concept
+        return f"{label}, {when}" + (f" [{name}]" if name else "")
+
+    @cached_property
+    def notes(self) -> list[Note]:
+        """What was in the record and not used."""
+        others = [note for note in self.record.notes if note.kind != "conflict"]
+        return [*([self.later] if self.later else []), *others]
 
     @cached_property
     def presumed(self) -> list[str]:

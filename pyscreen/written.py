@@ -207,6 +207,10 @@ class _Reader:
             message = f"died: {self.died} is before the birth on {self.birth}; neither date is used"
             self.conflicts.append(Note("conflict", message))
             self.birth = self.died = None
+        if _surely_before(self.day_recorded(), self.birth):
+            message = f"birth_date: {self.birth} is after the day of the record, {self.recorded}; the date is not used"
+            self.conflicts.append(Note("conflict", message))
+            self.birth = None
 
     def complete(self, names: list[str]) -> frozenset[str]:
         """Return what is complete, but not that of which a contradictory item was kept out."""

@@ -113,6 +113,7 @@ def test_a_record_that_cannot_be_read_is_set_aside(kb: KnowledgeBase, record: di
     "record",
     [
         {"died": "1980-01-01"},
+        {"birth_date": "2062-03-01", "recorded": "2026-11-20"},
         {"died": "2026-11-01"},
         {"died": "2026", "recorded": "2026-11-20", "complete": ["events"]},
         {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "date": "1980-11-01"}]},

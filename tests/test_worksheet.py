@@ -54,6 +54,7 @@ SCREEN = """([rows, texts]) => rows.map(({written, day, readings}) => {
         statuses: Object.keys(found.kb.criteria).map(id => found.statuses.get(id)[2]).join(""),
         verdicts: Object.fromEntries([...found.verdicts].map(([cohort, verdict]) => [cohort, verdict.status])),
         conflicts: found.conflicts.map(conflict => conflict.message),
+        later: found.later && found.later.message,
     };
 })"""
 """Answers and statuses come as a letter each, in the order of the tests and criteria: there are many of them."""
@@ -104,6 +105,7 @@ def expected(screener: Screener, row: Asked, texts: bool = False) -> dict[str, A
         "statuses": "".join(screening.statuses[name][2] for name in screener.kb.criteria),
         "verdicts": {cohort: verdict.status for cohort, verdict in screening.verdicts.items()},
         "conflicts": [note.message for note in screening.conflicts],
+        "later": screening.later and screening.later.message,
     }
 
 

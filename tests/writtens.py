@@ -63,6 +63,8 @@ class _Maker:
         for field in ("birth_date", "sex", "recorded", "died"):
             if field in one and self.happens(0.92):
                 written[field] = one[field]
+        if self.happens(0.02):
+            written["birth_date"] = "2062-05-31"
         if self.happens(0.1) and "birth_date" in written:
             written["birth_date"] = str(written["birth_date"])[: self.random.choice((4, 7))]
         for section in SECTIONS:

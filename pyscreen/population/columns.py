@@ -216,7 +216,7 @@ class Columns:
         self.died = self._days(frame, "died", everyone)
         self.recorded = self._days(frame, "recorded", everyone)
         self._blame(everyone, self.recorded.known & ~self.recorded.exact)
-        self._blame(everyone, _before(self.died, self.birth))
+        self._blame(everyone, _before(self.died, self.birth) | _before(self.recorded, self.birth))
         self.sex, strange = _enum(frame["sex"], _SEXES)
         self._blame(everyone, strange)
         if self.chunk.twice:

@@ -102,6 +102,7 @@ export class Desk {
   recordPart() {
     return refresh(this.parts.record, [
       h("h2", {}, "The record"),
+      this.later(),
       this.conflicts(),
       this.head(),
       this.addPart(),
@@ -109,6 +110,11 @@ export class Desk {
       this.completeness(),
       this.readings(),
     ]);
+  }
+
+  later() {
+    const { later } = this.screening;
+    return later && h("section", { class: "later" }, h("h3", {}, "Dated after the screening"), h("ul", {}, this.conflict(later)));
   }
 
   conflicts() {

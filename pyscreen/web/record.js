@@ -4,7 +4,7 @@
 // taken as complete. Every item keeps the place where it is written: its section and its number in it.
 
 import { ANY, UnitError, isExact, readValue } from "./numbers.js";
-import { CLOCK, isExactDay, parseWhen, showWhen, when } from "./days.js";
+import { CLOCK, isExactDay, isoDay, parseWhen, showWhen, when } from "./days.js";
 import { parseDose } from "./doses.js";
 import { SECTIONS, lineage } from "./knowledge.js";
 
@@ -118,6 +118,10 @@ class Reader {
     if (surelyBefore(this.died, this.birth)) {
       this.conflict(`died: ${showWhen(this.died)} is before the birth on ${showWhen(this.birth)}; neither date is used`);
       this.birth = this.died = null;
+    }
+    if (surelyBefore(this.dayRecorded(), this.birth)) {
+      this.conflict(`birth_date: ${showWhen(this.birth)} is after the day of the record, ${isoDay(this.recorded)}; the date is not used`);
+      this.birth = null;
     }
   }
 
