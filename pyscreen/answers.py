@@ -13,7 +13,7 @@ from datetime import date
 from fractions import Fraction
 
 from .dates import When, compare, shift
-from .items import ONE_DAY, Item, Patient, meets, spans
+from .items import ONE_DAY, WRONG_DATE, Item, Patient, meets, spans
 from .quantities import Interval
 from .questions import Condition, Test
 from .record import DirectAnswer, Note, Record, Therapy
@@ -330,6 +330,8 @@ def _recent(patient: Patient, item: Item, newest: Condition) -> Truth:
 
 
 def _stale(candidates: list[Item], newest: Condition) -> str:
+    if any(item.slip for item in candidates):
+        return WRONG_DATE
     undated = any(_order(item) is None for item in candidates)
     if undated:
         return f"not dated; it must be no older than {newest.duration}"

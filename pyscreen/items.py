@@ -26,6 +26,9 @@ from .vocabulary import Vocabulary
 ONE_DAY = timedelta(days=1)
 LONG_AGO, FAR_AHEAD = date(1000, 1, 1), date(9000, 1, 1)
 """Stand for the ends of time, with room for a window around them."""
+WRONG_DATE = "its date lies ahead, though the record was made before: it cannot be right"
+UNPLANNED = ("measurement", "finding", "judgement", "consent")
+"""The kinds of items that no record says are planned: one that lies ahead of the day of the record is dated wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Item:
 
     `start` to `end` is its extent; `ongoing` when it had not ended on the screening date; `stated` the day it was last known to be
     so; `present` false for a statement that something is not so. Of a course, `whole` tells whether its entries meet the dose
-    conditions, `parts` are the entries that are certainly of it, `rest` those that may be.
+    conditions, `parts` are the entries that are certainly of it, `rest` those that may be. Of a `slip` the date cannot be right: it
+    may be of any day, and whether it counts is open.
     """
 
     kind: str
@@ -53,6 +57,7 @@ class Item:
     reasons: tuple[str, ...] = ()
     other_reasons: tuple[str, ...] = ()
     whole: bool | None = True
+    slip: bool = False
     id: str | None = None
     parts: tuple[Therapy, ...] = field(default=(), repr=False)
     rest: tuple[Therapy, ...] = field(default=(), repr=False)
@@ -85,6 +90,11 @@ class Patient:
     def _lies_ahead(self, when: When | None) -> bool:
         return when is not None and when.earliest > self.day
 
+    def _slipped(self, kind: str, when: When | None) -> bool:
+        """Tell whether a date lies ahead of a record that was made by the screening date, though nothing of the kind is planned."""
+        made = self.record.recorded
+        return kind in UNPLANNED and made is not None and made <= self.day and self._lies_ahead(when)
+
     def _clamped(self, when: When | None) -> When | None:
         """A partly known date of something already recorded cannot lie after the screening date."""
         return _clamp(when, self.day)
@@ -99,19 +109,21 @@ class Patient:
             yield self._measured(value, label)
 
     def _measured(self, value: Measurement, label: str) -> Item:
-        when = self._clamped(value.when)
-        text = f"{label} {value.text}" + (f" ({value.side})" if value.side else "")
+        slip = self._slipped("measurement", value.when)
+        when = None if slip else self._clamped(value.when)
+        text = f"{label} {value.text}" + (f" ({value.side})" if value.side else "") + (f", dated {value.when}" if slip else "")
         return Item(
             "measurement", value.concept, text, when, when, stated=when, value=value.value, low=value.low, high=value.high,
-            method=value.method, id=value.id,
+            method=value.method, whole=None if slip else True, slip=slip, id=value.id,
         )  # fmt: skip
 
     def _statements(self, selection: Selection) -> Iterator[Item]:
         ahead = selection.condition("ahead") is not None
         for statement in derived.statements(self.record, selection.kind, self.vocabulary.derived):
             asked_for = self._asked_for(selection, statement)
-            if asked_for is not False and (statement.planned or self._lies_ahead(statement.when)) is ahead:
-                yield self._stated(selection.kind, statement, asked_for)
+            slip = self._slipped(selection.kind, statement.when)
+            if asked_for is not False and (statement.planned or (self._lies_ahead(statement.when) and not slip)) is ahead:
+                yield self._stated(selection.kind, statement, asked_for, slip)
 
     def _asked_for(self, selection: Selection, statement: Statement) -> Truth:
         """Tell whether a statement is of what is asked for: a wider one may be; one that denies must deny every kind of it."""
@@ -121,7 +133,7 @@ class Patient:
             return wanted <= kinds
         return True if kinds <= wanted else None if kinds & wanted else False
 
-    def _stated(self, kind: str, statement: Statement, asked_for: Truth = True) -> Item:
+    def _stated(self, kind: str, statement: Statement, asked_for: Truth = True, slip: bool = False) -> Item:
         label = self.vocabulary.label(kind, statement.concept)
         words = {
             "finding": ("present", "absent"),
@@ -131,10 +143,15 @@ class Patient:
             "event": ("happened", "did not happen"),
         }[kind]
         text = f"{label}: {words[0] if statement.present else words[1]}"
-        if statement.present and (statement.planned or self._lies_ahead(statement.when)):
+        if statement.present and not slip and (statement.planned or self._lies_ahead(statement.when)):
             text = f"{label}: planned"
         if statement.by:
             text += f" ({statement.by})"
+        if slip:
+            text, method = f"{text}, dated {statement.when}", statement.method
+            return Item(
+                kind, statement.concept, text, present=statement.present, method=method, whole=None, slip=True, id=statement.id
+            )  # fmt: skip
         start = self._clamped(statement.when)
         if start and statement.planned:
             start = When(max(start.earliest, min(self.day, start.latest)), start.latest)
@@ -285,7 +302,7 @@ class Patient:
 
     def _meets_all(self, selection: Selection, item: Item) -> tuple[Truth, tuple[str, ...]]:
         truths: list[Truth] = [item.whole]
-        doubts = [] if item.whole is not None else [_OPEN_OF_ITSELF.get(item.kind, "of which kind it is, is not recorded")]
+        doubts = [] if item.whole is not None else [_open_of_itself(item)]
         missed: list[str] = []
         for condition in selection.conditions:
             if condition.name in ("dose", "route", "newest", "as_of"):
@@ -418,6 +435,7 @@ class Patient:
         elif selection.kind not in ("measurement", "sex"):
             for statement in self.record.statements(selection.kind):
                 due = statement.planned or (statement.when is not None and statement.when.earliest >= self.day)
+                due = due and not self._slipped(selection.kind, statement.when)
                 if statement.present and due and self._asked_for(selection, statement):
                     yield statement.when or some_day
 
@@ -746,7 +764,11 @@ def _same(parts: Iterable[Therapy]) -> set[int]:
     return set(map(id, parts))
 
 
-_OPEN_OF_ITSELF = {"therapy": "the dose or route is not known exactly"}
+def _open_of_itself(item: Item) -> str:
+    """Say why it is open of an item itself whether it counts."""
+    if item.slip:
+        return WRONG_DATE
+    return "the dose or route is not known exactly" if item.kind == "therapy" else "of which kind it is, is not recorded"
 
 
 def _in_words(comparison: Comparison) -> str:

@@ -86,6 +86,9 @@ class Screening:
         more = [f"and {len(found) - MOST_LATER} more"] if len(found) > MOST_LATER else []
         items = "1 item is" if len(found) == 1 else f"{len(found)} items are"
         used = "it does not count, or only as a plan" if len(found) == 1 else "they do not count, or only as plans"
+        made = self.record.recorded
+        if made is not None and made <= self.day:
+            used = f"the record was made on {made}: what is no plan is dated wrongly, and leaves open what it bears on"
         return Note("later", f"{items} dated after the screening date, {self.day}; {used}: {'; '.join([*words, *more])}")
 
     def _dated(self, kind: str, concept: str, when: When, name: str | None) -> str:

@@ -149,12 +149,12 @@ class _Writer:
             "sex": self.some(None, "male", "female"),
             "recorded": self.some(None, DAY.isoformat(), (DAY - timedelta(days=40)).isoformat()),
             "complete": [name for name in ("measurements", "findings", "therapies", "events", "procedures", "rash", "steroid", "purine") if self.choice.random() < 0.2],
-            "measurements": [self.measurement() for _ in few(5)],
-            "findings": [self.finding() for _ in few(3)],
+            "measurements": [self.slip(self.measurement()) for _ in few(5)],
+            "findings": [self.slip(self.finding()) for _ in few(3)],
             "therapies": [therapy for _ in few(3) for therapy in self.therapies()],
             "events": [self.event() for _ in few(3)],
             "procedures": [self.statement("procedure", "transplant", "done") for _ in few(1)],
-            "judgements": [self.statement("judgement", "fit", "answer") for _ in few(2)],
+            "judgements": [self.slip(self.statement("judgement", "fit", "answer")) for _ in few(2)],
         }
         return {name: [_written(row) for row in value] if name not in ("complete",) and isinstance(value, list) else value
                 for name, value in rows.items() if value}  # fmt: skip
@@ -222,6 +222,10 @@ class _Writer:
     def week(self) -> int:
         """Return a number of days back, often of whole weeks, so that days are often equally far apart."""
         return self.some(self.choice.randint(0, 70), 7 * self.choice.randint(0, 10))
+
+    def slip(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Let an item, now and then, be dated ahead of the screening."""
+        return {**row, "date": self.day(-self.some(1, 5, 400))} if self.choice.random() < 0.03 else row
 
     def measurement(self) -> dict[str, Any]:
         concept = self.some("platelets", "platelets", "platelets", "weight", "ldh")

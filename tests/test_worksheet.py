@@ -477,6 +477,20 @@ def test_two_values_of_one_day_are_a_conflict_that_is_shown_and_solved(sheet: Pa
     assert conflicts.count() == 0
 
 
+def test_what_is_dated_after_the_screening_is_shown_and_mended(sheet: Page) -> None:
+    add = sheet.locator("#add")
+    sheet.locator("#add summary").first.click()
+    add.get_by_label("What was measured").fill("ldh")
+    add.get_by_label("Date").fill("2062-11-17")
+    add.get_by_label("Value").fill("9")
+    add.get_by_label("Unit").select_option("ukat/L")
+    add.get_by_role("button", name="Add").click()
+    later = sheet.locator(".later")
+    assert "1 item is dated after the screening date, 2026-11-22" in later.inner_text()
+    later.get_by_role("button", name="Delete Lactate dehydrogenase (LDH) 9").click()
+    assert later.count() == 0
+
+
 def test_a_form_is_empty_again_when_its_entry_is_taken_and_its_refusal_gone(sheet: Page) -> None:
     add = sheet.locator("#add")
     sheet.locator("#add summary").first.click()

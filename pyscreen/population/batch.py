@@ -64,9 +64,10 @@ class Batch:
         columns.check_declarations()
         matcher = Matcher(columns, self.day)
         found = Answered({})
+        alone = columns.hard | columns.slipped(self.day)
         hard: dict[str, Flags] = {}
         for family, tests in self.families.items():
-            hard[family] = columns.hard.copy()
+            hard[family] = alone.copy()
             for test in tests:
                 found.truths[test.id], unsure = _answered(matcher, test)
                 hard[family][unsure] = True

@@ -21,6 +21,7 @@ import polars as pl
 from ..dates import parse_when
 from ..doses import parse_dose
 from ..form import ANSWERS, CLOSABLE, SECTIONS
+from ..items import UNPLANNED
 from ..quantities import Impossible, Interval, Scale, outside
 from ..record import Dose
 from ..vocabulary import Quantity, Vocabulary
@@ -222,6 +223,16 @@ class Columns:
         if self.chunk.twice:
             self.hard |= np.isin(self.ids, list(self.chunk.twice))
         self._blame(everyone, ~frame[PATIENT].str.contains(r"^[ -~]{1,200}$").to_numpy())
+
+    def slipped(self, day: date) -> Flags:
+        """Tell which patients have an item dated after a day by which their record was made, though nothing of the kind is planned."""
+        found: Flags = np.zeros(self.patients, np.bool_)
+        made = self.recorded.known & (self.recorded.last <= day.toordinal())
+        for section in self.sections.values():
+            if section.kind in UNPLANNED:
+                when = section["when"]
+                found[section["place"][when.known & (when.first > day.toordinal())]] = True
+        return found & made
 
     @cached_property
     def complete(self) -> tuple[list[frozenset[str]], Ints]:

@@ -7,7 +7,7 @@ import { agreed, both, either } from "./truth.js";
 import { ZERO, interval, isExact, minus, opposite, order, over, plus, times, whole } from "./numbers.js";
 import { FIRST_DAY, compareDays, dayOrder, isExactDay, isoDay, shift, showDuration, showWhen, when } from "./days.js";
 import { childrenOf, conditionOf, lineage, membersOf } from "./knowledge.js";
-import { NotHere, Patient, meets, spans } from "./items.js";
+import { NotHere, Patient, WRONG_DATE, meets, spans } from "./items.js";
 
 class Conflict extends Error {
   constructor(message, evidence) {
@@ -246,6 +246,7 @@ function recent(patient, item, newest) {
 
 function stale(candidates, newest) {
   const age = showDuration(newest.duration);
+  if (candidates.some((item) => item.slip)) return WRONG_DATE;
   if (candidates.some((item) => orderOf(item) === null)) return `not dated; it must be no older than ${age}`;
   const last = candidates.map((item) => showWhen(orderOf(item))).sort().at(-1);
   return `too old: of ${last}, but it must be no older than ${age}`;

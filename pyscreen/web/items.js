@@ -16,9 +16,13 @@ const within = (one, others) => [...one].every((name) => others.has(name));
 
 const ITEM = {
   start: null, end: null, ongoing: false, stated: null, present: true, value: null, low: null, high: null, method: null,
-  response: null, reasons: [], otherReasons: [], whole: true, id: null, parts: [], rest: [], places: [],
+  response: null, reasons: [], otherReasons: [], whole: true, slip: false, id: null, parts: [], rest: [], places: [],
 };
 const item = (kind, concept, text, more) => ({ ...ITEM, kind, concept, text, ...more });
+
+export const WRONG_DATE = "its date lies ahead, though the record was made before: it cannot be right";
+/** The kinds of items that no record says are planned: one that lies ahead of the day of the record is dated wrongly. */
+const UNPLANNED = ["measurement", "finding", "judgement", "consent"];
 
 const SAID = {
   finding: ["present", "absent"], judgement: ["yes", "no"], consent: ["given", "not given"], procedure: ["done", "not done"],
@@ -52,6 +56,12 @@ export class Patient {
     return day !== null && day.earliest > this.day;
   }
 
+  /** Tell whether a date lies ahead of a record that was made by the screening date, though nothing of the kind is planned. */
+  slipped(kind, day) {
+    const made = this.record.recorded;
+    return UNPLANNED.includes(kind) && made !== null && made <= this.day && this.liesAhead(day);
+  }
+
   clamped(day) {
     return clamp(day, this.day);
   }
@@ -64,11 +74,12 @@ export class Patient {
   measurements(selection) {
     const label = labelOf(this.kb, "measurement", selection.concept);
     return measurementsOf(this.record, selection.concept, this.kb, this.day).map((value) => {
-      const day = this.clamped(value.when);
-      const text = `${label} ${value.text}${value.side ? ` (${value.side})` : ""}`;
+      const slip = this.slipped("measurement", value.when);
+      const day = slip ? null : this.clamped(value.when);
+      const text = `${label} ${value.text}${value.side ? ` (${value.side})` : ""}${slip ? `, dated ${showWhen(value.when)}` : ""}`;
       const { low, high, method, id, place } = value;
       return item("measurement", value.concept, text, {
-        start: day, end: day, stated: day, value: value.value, low, high, method, id, places: [place],
+        start: day, end: day, stated: day, value: value.value, low, high, method, whole: slip ? null : true, slip, id, places: [place],
       });
     });
   }
@@ -77,8 +88,9 @@ export class Patient {
     const ahead = conditionOf(selection, "ahead") !== null;
     for (const statement of statementsOf(this.record, selection.kind, this.kb)) {
       const askedFor = this.askedFor(selection, statement);
-      if (askedFor !== false && (statement.planned || this.liesAhead(statement.when)) === ahead) {
-        yield this.stated(selection.kind, statement, askedFor);
+      const slip = this.slipped(selection.kind, statement.when);
+      if (askedFor !== false && (statement.planned || (this.liesAhead(statement.when) && !slip)) === ahead) {
+        yield this.stated(selection.kind, statement, askedFor, slip);
       }
     }
   }
@@ -91,11 +103,15 @@ export class Patient {
     return within(kinds, wanted) ? true : meetIn(kinds, wanted) ? null : false;
   }
 
-  stated(kind, statement, askedFor) {
+  stated(kind, statement, askedFor, slip) {
     const label = labelOf(this.kb, kind, statement.concept);
     let text = `${label}: ${SAID[kind][statement.present ? 0 : 1]}`;
-    if (statement.present && (statement.planned || this.liesAhead(statement.when))) text = `${label}: planned`;
+    if (statement.present && !slip && (statement.planned || this.liesAhead(statement.when))) text = `${label}: planned`;
     if (statement.by) text += ` (${statement.by})`;
+    if (slip) {
+      const { present, method, id, place } = statement;
+      return item(kind, statement.concept, `${text}, dated ${showWhen(statement.when)}`, { present, method, whole: null, slip, id, places: [place] });
+    }
     let start = this.clamped(statement.when);
     if (start && statement.planned) start = when(Math.max(start.earliest, Math.min(this.day, start.latest)), start.latest);
     let { end } = statement;
@@ -239,7 +255,7 @@ export class Patient {
 
   meetsAll(selection, one) {
     const truths = [one.whole];
-    const doubts = one.whole !== null ? [] : [OPEN_OF_ITSELF[one.kind] ?? "of which kind it is, is not recorded"];
+    const doubts = one.whole !== null ? [] : [openOfItself(one)];
     const missed = [];
     for (const condition of selection.conditions) {
       if (["dose", "route", "newest", "as_of"].includes(condition.name)) continue;
@@ -390,7 +406,7 @@ export class Patient {
     } else if (selection.kind !== "measurement" && selection.kind !== "sex") {
       for (const statement of this.record.statements[selection.kind]) {
         const due = statement.planned || (statement.when !== null && statement.when.earliest >= this.day);
-        if (statement.present && due && this.askedFor(selection, statement)) yield statement.when ?? someDay;
+        if (statement.present && due && !this.slipped(selection.kind, statement.when) && this.askedFor(selection, statement)) yield statement.when ?? someDay;
       }
     }
   }
@@ -648,7 +664,10 @@ function nearest(day, target) {
 
 const beginning = (one) => one.start ?? when(LONG_AGO, FAR_AHEAD);
 
-const OPEN_OF_ITSELF = { therapy: "the dose or route is not known exactly" };
+function openOfItself(one) {
+  if (one.slip) return WRONG_DATE;
+  return one.kind === "therapy" ? "the dose or route is not known exactly" : "of which kind it is, is not recorded";
+}
 
 const inWords = (comparison) =>
   `${comparison.op.replaceAll("_", " ")} ${comparison.thresholds.map((threshold) => threshold.text).join(" and ")}`;

@@ -29,7 +29,10 @@ function laterNote(kb, record, day) {
   const words = found.slice(0, MOST_LATER).map((one) => `${one.label}, ${showWhen(one.when)}${one.id ? ` [${one.id}]` : ""}`);
   if (found.length > MOST_LATER) words.push(`and ${found.length - MOST_LATER} more`);
   const items = found.length === 1 ? "1 item is" : `${found.length} items are`;
-  const used = found.length === 1 ? "it does not count, or only as a plan" : "they do not count, or only as plans";
+  const made = record.recorded;
+  const plain = found.length === 1 ? "it does not count, or only as a plan" : "they do not count, or only as plans";
+  const wrong = `the record was made on ${made !== null && isoDay(made)}: what is no plan is dated wrongly, and leaves open what it bears on`;
+  const used = made !== null && made <= day ? wrong : plain;
   const message = `${items} dated after the screening date, ${isoDay(day)}; ${used}: ${words.join("; ")}`;
   return { message, places: found.map((one) => one.place).filter(Boolean) };
 }
