@@ -7,6 +7,7 @@ patient's life is left out here as there, and what is said to be complete is the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,7 +23,7 @@ from ..dates import parse_when
 from ..doses import parse_dose
 from ..form import ANSWERS, CLOSABLE, SECTIONS
 from ..items import UNPLANNED
-from ..quantities import Impossible, Interval, Scale, outside
+from ..quantities import Impossible, Interval, Scale, bound, outside
 from ..record import Dose
 from ..vocabulary import Quantity, Vocabulary
 from ..written import value_of
@@ -38,8 +39,10 @@ IMPOSSIBLE = -3
 """Stands, until it is read as unknown, for the interval of a value that cannot be."""
 _PLAIN = r"^-?[0-9]{1,15}(\.[0-9]{1,14})?$"
 _MOST_DIGITS = 15
+_BOUND = re.compile(r"(?P<sign>[<>]=?)(?P<whole>[0-9]{1,12})(?:\.(?P<fraction>[0-9]{1,5}))?", re.ASCII)
 _LARGEST, _SMALLEST = 1e18, 1e-18
 _TEXT_LENGTH = 200
+_USUAL_DAY = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 _FLAG = {"findings": "present", "events": "happened", "procedures": "done", "judgements": "answer", "consents": "given"}
 _SIDES, _SEXES = ("left", "right", "both"), ("female", "male")
 # A leap second is left to the one definition.
@@ -148,6 +151,9 @@ class Codes:
 
     def _text(self, quantity: Quantity, text: str, unit: str | None) -> tuple[float, int, int] | None:
         scale = quantity.scale
+        usual = _BOUND.fullmatch(text)
+        if usual and text not in scale.grades:
+            return self._bound(quantity, text, usual, unit)
         try:
             interval, found = value_of(text, unit, quantity)
         except Impossible:
@@ -162,6 +168,22 @@ class Codes:
             plain = float((interval.low - offset) / factor)
             if Fraction(repr(plain)) * factor + offset == interval.low:
                 return plain, number, -1
+        return 0.0, number, self.interval(interval)
+
+    def _bound(self, quantity: Quantity, text: str, found: re.Match[str], unit: str | None) -> tuple[float, int, int] | None:
+        """Return the same of a bound as it is usually written, which is read as `written.value_of` does."""
+        number = self.unit(quantity.scale, unit)
+        if number is None:
+            return None
+        factor, offset = self.units[number]
+        fraction = found["fraction"] or ""
+        value = Fraction(int(found["whole"] + fraction), 10 ** len(fraction)) * factor + offset
+        interval, possible = bound(found["sign"], value), quantity.possible  # type: ignore[arg-type]
+        if not ((possible.low is None or value > possible.low) and (possible.high is None or value < possible.high)):
+            try:
+                quantity.check(interval, text)
+            except Impossible:
+                return 0.0, 0, IMPOSSIBLE
         return 0.0, number, self.interval(interval)
 
     def dose(self, dose: Any, unit: str | None, frequency: str | None) -> int | None:
@@ -274,8 +296,12 @@ class Columns:
         codes, texts = _coded(column)
         first, last = np.zeros(len(texts) + 1, np.int32), np.zeros(len(texts) + 1, np.int32)
         known, wrong = np.zeros(len(texts) + 1, np.bool_), np.zeros(len(texts) + 1, np.bool_)
+        all_texts = pl.Series(texts, dtype=pl.String)
+        usual = pl.when(all_texts.str.contains(_USUAL_DAY)).then(all_texts).str.to_date("%Y-%m-%d", strict=False)
+        ordinals = (pl.select(usual).to_series().to_physical().fill_null(-EPOCH).to_numpy() + EPOCH).astype(np.int32)
+        first[:-1], last[:-1], known[:-1] = ordinals, ordinals, ordinals > 0
         for number, text in enumerate(texts):
-            if text == skip and skip:
+            if ordinals[number] or (text == skip and skip):
                 continue
             try:
                 when = parse_when(text)

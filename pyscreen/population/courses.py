@@ -29,7 +29,6 @@ _MOST_ENTRIES = 63
 _LONG_AGO, _FAR_AHEAD = LONG_AGO.toordinal(), FAR_AHEAD.toordinal()
 NOBODY = -2
 _BY_WEIGHT = {("mg/d", "mg/kg/d"), ("mg/kg/d", "mg/d")}
-_TURNED = {"at_least": "at_most", "at_most": "at_least", "above": "below", "below": "above", "equals": "equals"}
 
 
 @dataclass(frozen=True)
@@ -321,39 +320,41 @@ class Courses:
 
     def _by_weight(self, rows: Rows, which: Rows, doses: dict[int, Dose], comparison: Comparison) -> tuple[Truths, Flags]:
         """Compare doses with one by weight, or the other way round, given the weight nearest to the start of each."""
-        light, heavy, unsure = self._weights[0][rows], self._weights[1][rows], self._weights[2][rows]
-        known = light >= 0
-        values = self.matcher.columns.sections["measurements"]["values"]
+        unit = comparison.thresholds[0].unit
+        low, high, unsure = np.zeros(len(rows)), np.full(len(rows), np.inf), np.zeros(len(rows), np.bool_)
+        for number, dose in doses.items():
+            here = np.flatnonzero(which == number)
+            low[here], high[here], unsure[here] = self.about_weighed(rows[here], dose, unit)
         ops = ["at_least", "at_most"] if comparison.op == "between" else [comparison.op]
-        truths = np.ones(len(rows), np.int8)
+        truths = np.isfinite(high).astype(np.int8)
         for op, threshold in zip(ops, comparison.thresholds, strict=True):
-            bounds = {number: self._turned(dose, op, threshold.number) for number, dose in doses.items()}
-            none = [number for number, bound in bounds.items() if bound is None]
-            unsure = unsure | (known & np.isin(which, none))
-            for turned in set(_TURNED.values()):
-                of = {number: bound[0] for number, bound in bounds.items() if bound is not None and bound[1] == turned}
-                here = known & np.isin(which, list(of))
-                if here.any():
-                    least, most = (self.matcher.orders(values.at(end[here]), which[here], of) for end in (light, heavy))
-                    truths[here] = np.minimum(truths[here], self.matcher.ordered(least, most, turned))
-        return np.where(known & ~unsure, truths, np.int8(0)), unsure
-
-    def _turned(self, dose: Dose, op: str, number: Fraction) -> tuple[Fraction, str] | None:
-        """Return the weight at which a dose is at a threshold, and how the weight must then be compared."""
-        if number <= 0 or dose.amount <= 0:
-            return None
-        return (dose.amount / number, _TURNED[op]) if dose.unit == "mg/d" else (number / dose.amount, op)
+            bound = float(threshold.number)
+            found = self.matcher.ordered(np.sign(low - bound).astype(np.int8), np.sign(high - bound).astype(np.int8), op)
+            near = (np.abs(low - bound) <= 1e-9 * (low + bound)) | ~(np.abs(high - bound) > 1e-9 * (high + bound))
+            for at in np.flatnonzero(near & (truths != 0)).tolist():
+                daily = self.weighed(int(rows[at]), doses[int(which[at])], unit)
+                truth = None if daily is None else meets(daily, Comparison(op, (threshold,)))
+                found[at] = 0 if truth is None else 1 if truth else -1
+            np.minimum(truths, found, out=truths)
+        return np.where(np.isfinite(high), truths, np.int8(0)), unsure
 
     def about_weighed(self, rows: Rows, dose: Dose, unit: str) -> tuple[Floats, Floats, Flags]:
         """Return about how much a dose is at least and at most in another unit, by entries' weights, and where that is not told."""
-        light, heavy, unsure = (part[rows] for part in self._weights)
         if (dose.unit, unit) not in _BY_WEIGHT:
-            light, unsure = np.full(len(rows), -1), np.zeros(len(rows), np.bool_)
-        values = self.matcher.columns.sections["measurements"]["values"]
-        known, amount = (light >= 0) & ~unsure, float(dose.amount)
-        least, most = (np.where(known, self.matcher.about(values.at(np.where(known, end, 0)))[0], 1.0) for end in (light, heavy))
+            return np.zeros(len(rows)), np.full(len(rows), np.inf), np.zeros(len(rows), np.bool_)
+        least, most = (end[rows] for end in self._about)
+        known, amount = np.isfinite(most), float(dose.amount)
         low, high = (amount / most, amount / least) if dose.unit == "mg/d" else (amount * least, amount * most)
-        return np.where(known, low, 0.0), np.where(known, high, np.inf), np.asarray(unsure)
+        return np.where(known, low, 0.0), np.where(known, high, np.inf), self._weights[2][rows]
+
+    @cached_property
+    def _about(self) -> tuple[Floats, Floats]:
+        """About how much each entry's patient weighs at least and at most; up to anything where that is not known."""
+        light, heavy, unsure = self._weights
+        values, known = self.matcher.columns.sections["measurements"]["values"], np.flatnonzero((light >= 0) & ~unsure)
+        least, most = np.ones(len(light)), np.full(len(light), np.inf)
+        least[known], most[known] = (self.matcher.about(values.at(end[known]))[0] for end in (light, heavy))
+        return least, most
 
     def weighed(self, row: int, dose: Dose, unit: str) -> Interval | None:
         """Return an entry's dose in another unit by weight; None where no weight tells. Raises Hard where that is not told here."""

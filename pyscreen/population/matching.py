@@ -89,6 +89,7 @@ class Matcher:
         self._complete: dict[tuple[str, str, frozenset[str]], Flags] = {}
         self._prepared: dict[str, Section] = {}
         self._known_ends: tuple[Floats, Floats, Flags] | None = None
+        self._factors: Floats = np.ones((0, 2))
         self.kept: dict[Selection, Any] = {}
         """What was worked out of a selection, by whoever did so."""
 
@@ -564,7 +565,10 @@ class Matcher:
         """Compare values with a multiple of a limit in the same unit; only near ties need exact fractions."""
         offset = np.array([offset != 0 for _, offset in self.codes.units] or [False], np.bool_)[values.unit]
         bound = float(times) * limits
-        plain = (values.other < 0) & ~offset & (np.abs(values.number - bound) > 1e-12 * (np.abs(values.number) + np.abs(bound)))
+        plain = (values.other < 0) & ~offset & ~np.isnan(limits)
+        if times != 1:
+            # A limit itself is compared as it stands: two decimals lie as their nearest doubles do.
+            plain &= np.abs(values.number - bound) > 1e-12 * (np.abs(values.number) + np.abs(bound))
         order = (values.number > bound).astype(np.int8) - (values.number < bound).astype(np.int8)
         found = np.where(plain, _meets(order, op), np.int8(0))
         for row in np.flatnonzero(~np.isnan(limits) & ~plain).tolist():
@@ -610,7 +614,9 @@ class Matcher:
         """Return between which numbers, about, values lie in their canonical unit."""
         if isinstance(values, Computed):
             return np.where(values.known, values.least, -np.inf), np.where(values.known, values.most, np.inf)
-        factors = np.array([(float(factor), float(offset)) for factor, offset in self.codes.units] or [(1.0, 0.0)])[values.unit]
+        if len(self._factors) != max(1, len(self.codes.units)):
+            self._factors = np.array([(float(factor), float(offset)) for factor, offset in self.codes.units] or [(1.0, 0.0)])
+        factors = self._factors[values.unit]
         low = values.number * factors[:, 0] + factors[:, 1]
         if (values.other < 0).all():
             return low, low
