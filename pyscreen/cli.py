@@ -261,7 +261,7 @@ def next_question(questions: int, form: str, **source: Any) -> None:
 @main.command("interview")
 @_with_record
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
-              help="The file to save to (default: RECORD itself, without its comments; never over FHIR).")  # fmt: skip
+              help="The file to save to (default: RECORD itself; never over FHIR).")  # fmt: skip
 @click.option("--by", metavar="NAME", help="Who answers: stands with judgements, consents and direct answers.")
 def interview_(
     record: str, day: date | None, chosen: str | None, patient: str | None, trial: str | None, root: Path | None,
@@ -273,7 +273,7 @@ def interview_(
     the last answer back, 'stop' ends. What was answered is saved at once: the next interview goes on from there.
     """
     from .dialogue import talk
-    from .interview import Interview, file_to_save, open_record
+    from .interview import Interview, comments_of, file_to_save, open_record
 
     readings = console.one_choice(chosen, "an interview")
     if record == "-":
@@ -283,7 +283,7 @@ def interview_(
     source = Path(record)
     written = open_record(source, screener, patient)
     target = file_to_save(output or source)
-    asked = Interview(screener, written, source.stem, day or date.today(), readings, by)
+    asked = Interview(screener, written, source.stem, day or date.today(), readings, by, comments_of(source))
     talk(asked, _hear, lambda text: click.echo(text, nl=False), target, console.width())
 
 

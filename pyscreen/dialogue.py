@@ -40,7 +40,7 @@ def _reply(interview: Interview, question: Question, hear: Hear, tell: Tell, out
             return False
         if word == "back":
             if interview.back():
-                save(interview.written, output)
+                save(interview.written, output, interview.source)
                 tell("  The last answer is taken back.\n")
                 return True
             tell("  There is no answer to take back.\n")
@@ -53,7 +53,7 @@ def _reply(interview: Interview, question: Question, hear: Hear, tell: Tell, out
         except Refused as refused:
             tell(f"  Not taken: {_plain(str(refused))}\n")
             continue
-        save(interview.written, output)
+        save(interview.written, output, interview.source)
         tell(_moved(moves))
         return True
 

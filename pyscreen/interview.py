@@ -18,7 +18,7 @@ from .asking import Advice, Asker, Question, State
 from .dates import parse_when
 from .errors import Problem, RecordError, RequestError
 from .files import write_whole
-from .markup import dump, load
+from .markup import amended, dump, load
 from .screening import Screener, Screening
 from .written import build
 
@@ -44,7 +44,10 @@ class Move:
 
 @dataclass
 class Interview:
-    """A record in the making. `written` is its written form; `by` says who answers, where the form has a place for it."""
+    """A record in the making. `written` is its written form; `by` says who answers, where the form has a place for it.
+
+    `source` is the text that it was read from, of which the comments are kept when it is saved.
+    """
 
     screener: Screener
     written: dict[str, Any]
@@ -52,6 +55,7 @@ class Interview:
     day: date
     readings: Mapping[str, str] | None = None
     by: str | None = None
+    source: str = ""
     put_off: list[tuple[str, str, str]] = field(default_factory=list)
     asked: int = 0
     _before: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = field(default_factory=list)
@@ -225,11 +229,26 @@ def file_to_save(path: Path) -> Path:
     return path
 
 
-def save(written: Mapping[str, Any], path: Path) -> None:
-    """Write a record whole or not at all, as YAML, or JSON where the file's name ends so; raises RequestError."""
+def comments_of(path: Path) -> str:
+    """Return the text of a YAML file that may be worth keeping line by line; nothing of what is none, or not there."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return "" if text.lstrip()[:1] == "{" else text
+
+
+def save(written: Mapping[str, Any], path: Path, source: str = "") -> None:
+    """Write a record whole or not at all, as YAML, or JSON where the file's name ends so; raises RequestError.
+
+    Of the YAML text `source` every line is kept, comments among them, where what is new goes between them.
+    """
     import json
 
-    text = json.dumps(written, indent=2, ensure_ascii=False) + "\n" if path.suffix == ".json" else dump(written)
+    if path.suffix == ".json":
+        text = json.dumps(written, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = (amended(source, written) if source else None) or dump(written)
     try:
         write_whole(path, text.encode())
     except OSError as error:

@@ -283,3 +283,38 @@ def dump(value: Mapping[str, object]) -> str:
         dict(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120
     )
     return text
+
+
+def amended(text: str, value: Mapping[str, object]) -> str | None:
+    """Return a YAML text that says `value`, with every line of another, comments among them, and what is new between them.
+
+    None where more than new fields and further rows of lists tells the two apart, or the text is not laid out a row a line.
+    """
+    before = load(text).value
+    root = yaml.compose(text, Loader=_LOADER)
+    if not isinstance(before, dict) or not isinstance(root, yaml.MappingNode) or root.flow_style or before.keys() - value.keys():
+        return None
+    lines = text.removeprefix("\ufeff").splitlines()
+    sections = {key.value: node for key, node in root.value}
+    added = {name: new for name, new in value.items() if name not in before}
+    grown = [(name, before[name], new) for name, new in value.items() if name in before and before[name] != new]
+    for name, old, new in sorted(grown, key=lambda row: -_last_line(sections[row[0]])):
+        node = sections[name]
+        if not (isinstance(old, list) and isinstance(new, list) and isinstance(node, yaml.SequenceNode)) or node.flow_style:
+            return None
+        rows = dump({name: new[len(old) :]}).splitlines()[1:]
+        at = _last_line(node) + 1
+        lines[at:at] = [" " * node.start_mark.column + row for row in rows]
+    made = "\n".join(lines) + "\n" + (dump(added) if added else "")
+    try:
+        return made if load(made).value == load(dump(value)).value else None
+    except RecordError:
+        return None
+
+
+def _last_line(node: yaml.Node) -> int:
+    """Return the last line, from 0, on which something of a node stands: its end may lie beyond comments and empty lines."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return int(node.end_mark.line)

@@ -13,7 +13,8 @@ from pyscreen.asking import Question
 from pyscreen.cli import main
 from pyscreen.dialogue import expected, talk
 from pyscreen.errors import RecordError, RequestError
-from pyscreen.interview import Interview, Refused, open_record, save
+from pyscreen.interview import Interview, Refused, comments_of, open_record, save
+from pyscreen.markup import amended, load
 from pyscreen.sources import read_record
 from tests.partial import DAY, knowledge, screener
 
@@ -245,3 +246,53 @@ def test_the_shipped_records_can_be_asked_on() -> None:
         interview = Interview(screener(), open_record(path, screener()), path.stem, DAY)
         advice = interview.next()
         assert advice is None or advice.worth >= 0
+
+
+COMMENTED = """# From the ward round.
+record: anna   # not her name
+findings:
+  # told by phone
+  - {finding: malignancy, present: false, date: 2026-11-20}
+  - finding: sepsis
+    present: false   # no fever either
+    date: 2026-11-20
+
+# To be measured again:
+measurements:
+- {quantity: platelets, value: 22 10*9/L, date: 2026-11-18}
+"""
+
+
+def test_an_interview_keeps_the_comments_of_the_record(tmp_path: Path) -> None:
+    path = tmp_path / "anna.yaml"
+    path.write_text(COMMENTED, encoding="utf-8")
+    interview, random = Interview(screener(), open_record(path, screener()), "anna", DAY, source=comments_of(path)), Random(1)
+    words = iter([None, None, "back", None, None, None, None, "stop"])
+
+    def hear(_: str) -> str:
+        advice = interview.next()
+        assert advice is not None
+        return next(words) or reply(interview, advice.question, random)
+
+    talk(interview, hear, lambda _: None, path)
+    kept = path.read_text(encoding="utf-8")
+    assert [line for line in COMMENTED.splitlines() if line not in kept.splitlines()] == []
+    assert len(kept.splitlines()) > len(COMMENTED.splitlines())
+    assert load(kept).value == interview.written
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "made"),
+    [
+        ("a: 1 # one\nb:\n- x: 1 # ex\n# end\n", {"a": "1", "b": [{"x": "1"}, {"x": "2"}], "c": "3"}, "a: 1 # one\nb:\n- x: 1 # ex\n- {x: 2}\n# end\nc: 3\n"),
+        ("b:\n- x\n", {"b": ["x", "y"]}, None),
+        ("b:\n  - {x: 1,\n     y: 2}\nc: 3", {"b": [{"x": "1", "y": "2"}, {"x": "3"}], "c": "3"}, "b:\n  - {x: 1,\n     y: 2}\n  - {x: 3}\nc: 3\n"),
+        ("a: 1\n", {"a": "2"}, None),
+        ("a: 1\nb: 2\n", {"a": "1"}, None),
+        ("b: [x]\n", {"b": ["x", "y"]}, None),
+        ("b:\n- |\n  x\n\nc: 1\n", {"b": ["x\n", "y"], "c": "1"}, None),
+        ("{a: 1}\n", {"a": "1", "b": "2"}, None),
+    ],
+)
+def test_what_is_new_goes_between_the_lines_or_nowhere(text: str, value: dict[str, object], made: str | None) -> None:
+    assert amended(text, value) == made
