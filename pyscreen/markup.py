@@ -251,7 +251,13 @@ class _Builder:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what `load` reads: numbers and dates bare, everything that another reader may mistake in quotes."""
+    """Writes what `load` reads: numbers and dates bare, everything that another reader may mistake in quotes, a field a line."""
+
+    def represent(self, data: object) -> None:
+        node = self.represent_data(data)
+        if isinstance(node, yaml.CollectionNode):
+            node.flow_style = False
+        self.serialize(node)
 
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
