@@ -236,6 +236,28 @@ def test_values_with_their_unit_operator_and_limits(small: Model, kb: KnowledgeB
     assert sum(number for (kind, _), number in notes.items() if kind == "unmapped") >= 3
 
 
+def test_a_number_that_cannot_be_is_a_value_that_is_not_known(small: Model, kb: KnowledgeBase, tmp_path: Path) -> None:
+    small.put(
+        "measurement",
+        person_id=[1] * 5,
+        measurement_concept_id=[1] * 5,
+        measurement_date=[f"2026-11-0{n}" for n in range(1, 6)],
+        operator_concept_id=[None, None, 3, None, 3],
+        value_as_number=[-22.0, 0.0, -5.0, -0.001, 0.0],
+        unit_concept_id=[2] * 5,
+        unit_source_value=[""] * 5,
+        value_source_value=[""] * 5,
+        range_low=[150, None, None, None, None],
+    )
+    record, notes = one(small, kb, tmp_path)
+    values = sorted(record.measurements, key=lambda item: str(item.when))
+    assert [(str(item.value), item.low) for item in values] == [("any number", None), ("0", None), *[("any number", None)] * 3]
+    assert notes["unmapped", "platelets: a number that is impossible; expected 0 10*9/L or more"] == 3
+    assert [note.message for note in record.notes] == [
+        "measurements[1].value: platelets: '<0.0 10*9/L' is impossible; expected 0 10*9/L or more; it counts as one that cannot be read"
+    ]
+
+
 def test_standard_and_source_concept_are_two_codings_of_one_thing(small: Model, kb: KnowledgeBase, tmp_path: Path) -> None:
     small.put(
         "condition_occurrence",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,8 +33,9 @@ from ..codebook import (
 from ..errors import Problem, RecordError
 from ..form import CLOSABLE, SECTIONS, UNKNOWN
 from ..knowledge import KnowledgeBase
-from ..quantities import parse_quantity
 from ..resources import Coding, Concept, Result
+from ..vocabulary import Quantity
+from ..written import value_of
 from .exports import ROW_GROUP, quoted
 from .reading import Reading
 from .tables import COLUMNS as TABLES
@@ -298,7 +300,8 @@ def _postgres_columns(cursor: Any, table: str) -> set[str]:
 class _Meaning(NamedTuple):
     """What a combination of concepts says: of a concept that it is so, or not; or a value, a course, a complete section.
 
-    `number` says that the row's own number is the value; `text` stands before it, or instead of it.
+    `number` says that the row's own number is the value, unless it is below `least` or above `most`, in its unit; `text` stands before
+    it, or instead of it.
     """
 
     kind: str
@@ -310,6 +313,8 @@ class _Meaning(NamedTuple):
     unit: str | None = None
     method: str | None = None
     ingredient: int | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 _VALUE_KEYS = ("value_as_concept_id", "words", "operator_concept_id", "unit_concept_id", "unit", "numeric")
@@ -331,7 +336,10 @@ _MEANINGS = {
     "unit_said": pl.String,
     "method": pl.String,
     "ingredient": pl.Int64,
+    "least": pl.Float64,
+    "most": pl.Float64,
 }
+_BEYOND = "(number AND (coalesce(value_as_number < least, false) OR coalesce(value_as_number > most, false)))"
 
 
 def _rows(table: str) -> str:
@@ -485,11 +493,12 @@ class _Reader:
     def valued(self, concept: Concept, sense: Sense, result: Result, key: Mapping[str, Any], number: int) -> _Meaning:
         """Return how a value is written; what cannot be read is unknown, lest an older value pass for the latest."""
         unknown = _Meaning("measurement", sense.concept, text=UNKNOWN, method=sense.method)
-        scale = self.vocabulary.quantities[sense.concept].scale
+        quantity = self.vocabulary.quantities[sense.concept]
+        scale = quantity.scale
         if not key["numeric"]:
             grade = grade_of(result.value_codeable_concept, scale.grades) if result.value_codeable_concept else None
             said = grade or result.value_string or ""
-            if said in scale.grades or (scale.unitless and _is_number(said)):
+            if said in scale.grades or (scale.unitless and _is_number(said, quantity)):
                 return _Meaning("measurement", sense.concept, text=said, method=sense.method)
             return unknown
         sign = self.codings.get(key["operator_concept_id"], ("", "", "="))[2]
@@ -499,12 +508,17 @@ class _Reader:
         if unit == "No matching concept":
             unit = ""
         try:
-            scale.to_canonical(parse_quantity("1")[1], unit or None)
+            offset = scale.to_canonical(Fraction(0), unit or None)
+            factor = scale.to_canonical(Fraction(1), unit or None) - offset
         except ValueError as error:
             self.reading.count("unmapped", f"{words_of(concept)}: {error}", number)
             return unknown
         text = sign if sign != "=" else None
-        return _Meaning("measurement", sense.concept, number=True, text=text, unit=unit or None, method=sense.method)
+        ends = (quantity.possible.low, quantity.possible.high)
+        least, most = (None if end is None else float((end - offset) / factor) for end in ends)
+        return _Meaning(
+            "measurement", sense.concept, number=True, text=text, unit=unit or None, method=sense.method, least=least, most=most
+        )  # fmt: skip
 
     def drugs(self, concept: Concept, drug: int, number: int) -> list[_Meaning]:
         """Return the drugs that a product is or holds, each with the place of its strength."""
@@ -540,8 +554,17 @@ class _Reader:
                 f"COPY (SELECT {names} FROM ({query}) ORDER BY ALL) TO '{quoted(folder / f'{table}.parquet')}' "
                 f"(FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP})"
             )
+        self.impossible()
         self.left_over()
         return int(self.rows("SELECT count(DISTINCT person_id) FROM person")[0][0])
+
+    def impossible(self) -> None:
+        """Count the numbers that their quantity cannot have."""
+        for table in ("measurement", "observation"):
+            query = f"SELECT concept, count(*) FROM ({_joined(table)}) WHERE kind = 'measurement' AND {_BEYOND} GROUP BY 1 ORDER BY 1"
+            for concept, many in self.rows(query):
+                expected = self.vocabulary.quantities[concept].range
+                self.reading.count("unmapped", f"{concept}: a number that is impossible; expected {expected}", many)
 
     def left_over(self) -> None:
         """Count what is of persons who have no row in `person`."""
@@ -629,16 +652,18 @@ def _joined(table: str) -> str:
 
 def _measurements() -> str:
     clock = "CASE WHEN CAST(measurement_datetime AS TIME) <> TIME '00:00:00' THEN strftime(measurement_datetime, '%H:%M:%S') END"
+    limit = f"CASE WHEN number AND NOT {_BEYOND} THEN range_{{}} END"
     parts = []
     for table, day in (("measurement", "measurement_date"), ("observation", "observation_date")):
         own = table == "measurement"
         parts.append(
             "SELECT CAST(person_id AS VARCHAR) AS patient, concept AS quantity, "
-            "CASE WHEN number AND text IS NULL THEN value_as_number END AS value, "
-            "CASE WHEN number THEN text || CAST(value_as_number AS VARCHAR) ELSE text END AS text, "
-            f"unit_said AS unit, CAST({day} AS VARCHAR) AS date, {clock if own else 'CAST(NULL AS VARCHAR)'} AS time, method, "
-            f"{'CASE WHEN number THEN range_low END' if own else 'CAST(NULL AS DOUBLE)'} AS low, "
-            f"{'CASE WHEN number THEN range_high END' if own else 'CAST(NULL AS DOUBLE)'} AS high "
+            f"CASE WHEN number AND text IS NULL AND NOT {_BEYOND} THEN value_as_number END AS value, "
+            f"CASE WHEN {_BEYOND} THEN '{UNKNOWN}' WHEN number THEN text || CAST(value_as_number AS VARCHAR) ELSE text END AS text, "
+            f"CASE WHEN NOT {_BEYOND} THEN unit_said END AS unit, CAST({day} AS VARCHAR) AS date, "
+            f"{clock if own else 'CAST(NULL AS VARCHAR)'} AS time, method, "
+            f"{limit.format('low') if own else 'CAST(NULL AS DOUBLE)'} AS low, "
+            f"{limit.format('high') if own else 'CAST(NULL AS DOUBLE)'} AS high "
             f"FROM ({_joined(table)}) WHERE kind = 'measurement'"
         )
     return " UNION ALL ".join(parts)
@@ -673,8 +698,9 @@ def _system(vocabulary: str) -> str:
     return SYSTEMS.get(vocabulary, vocabulary)
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: str, quantity: Quantity) -> bool:
+    """Tell whether words are a number without a unit that the quantity can have."""
     try:
-        return parse_quantity(text)[2] is None
+        return text != UNKNOWN and value_of(text, None, quantity)[1] is None
     except ValueError:
         return False
