@@ -248,7 +248,8 @@ class _Last:
 def _last(matcher: Matcher, selection: Selection) -> _Last:
     """Return what may be the latest items of a selection."""
     selection = matcher.ageless(selection)
-    if selection not in matcher.kept:
+    key = (selection, "last")
+    if key not in matcher.kept:
         items = matcher.matched(selection)
         counted = items.truth >= 0
         certain, some = _who(matcher, items, items.truth == 1), _who(matcher, items, counted)
@@ -259,8 +260,8 @@ def _last(matcher: Matcher, selection: Selection) -> _Last:
             hard.append(unsure)
         items = items.where(_candidates(items))
         starts, _ = _ends(items.place)
-        matcher.kept[selection] = _Last(items, starts, certain, ~some, np.concatenate(hard))
-    found: _Last = matcher.kept[selection]
+        matcher.kept[key] = _Last(items, starts, certain, ~some, np.concatenate(hard))
+    found: _Last = matcher.kept[key]
     return found
 
 
@@ -358,7 +359,8 @@ def _clashing(matcher: Matcher, items: Items, starts: Ints) -> Ints:
     nobody = items.place[:0]
     if len(starts) == len(items):
         return nobody
-    rows = np.flatnonzero(items["stated"].exact)
+    several = np.repeat(np.diff(np.r_[starts, len(items)]) > 1, np.diff(np.r_[starts, len(items)]))
+    rows = np.flatnonzero(items["stated"].exact & several)
     keys = (items["method"][rows], items["clock"][rows], items["stated"].first[rows], items.place[rows])
     order = np.lexsort(keys)
     instant, rows = [part[order] for part in keys], rows[order]
@@ -415,24 +417,29 @@ def _by_day(matcher: Matcher, test: Test) -> tuple[Items, Ints, _Found]:
 
     A patient with an item that may not count, or of a day that is not known, or with two values at one instant, has none.
     """
-    items = matcher.matched(test.selection)
+    key = (matcher.ageless(test.selection), "by day")
+    if key not in matcher.kept:
+        matcher.kept[key] = _days_of(matcher, test)
+    items, days, left_out = matcher.kept[key]
     found, _ = _of_nothing(matcher, test)
+    found[left_out] = 0
+    return items, days, (found, items.hard)
+
+
+def _days_of(matcher: Matcher, test: Test) -> tuple[Items, Ints, Flags]:
+    items = matcher.matched(test.selection)
     items = items.where(items.truth >= 0)
     left_out = _who(matcher, items, (items.truth == 0) | ~items["start"].exact)
-    found[left_out] = 0
     items = items.where(~left_out[items.place])
     items = items.at(np.lexsort((items["start"].first, items.place)))
     last = _last_of_day(items)
     items = items if last is None else items.where(last)
     days = _day_starts(items)
     if len(days) < len(items):
-        clash = _clashing(matcher, items, days)
-        if len(clash):
-            found[clash] = 0
-            left_out[clash] = True
-            items = items.where(~left_out[items.place])
-            days = _day_starts(items)
-    return items, days, (found, items.hard)
+        left_out[_clashing(matcher, items, days)] = True
+        items = items.where(~left_out[items.place])
+        days = _day_starts(items)
+    return items, days, left_out
 
 
 def _day_starts(items: Items) -> Ints:

@@ -377,7 +377,7 @@ class Courses:
     def _weights(self) -> tuple[Rows, Rows, Flags]:
         """The rows of the lowest and highest weight that may be the one nearest to the start of each entry (-1: none is known).
 
-        Also where that is not told here: several may be, and they are not plain numbers in one unit.
+        Also where that is not told here: several may be, and they are no plain numbers, or too close in different units.
         """
         from .matching import pairs
 
@@ -397,7 +397,8 @@ class Courses:
         one, other = one[near], other[near]
         light, heavy = (np.full(len(order), -1, np.int64) for _ in range(2))
         unsure = np.zeros(len(order), np.bool_)
-        by_value = np.lexsort((values.number[other], one))
+        kilos = np.where(values.other < 0, self.matcher.about(values)[0], 0)
+        by_value = np.lexsort((kilos[other], one))
         one, other = one[by_value], other[by_value]
         starts, sizes = _runs((one,))
         if not len(starts):
@@ -405,9 +406,11 @@ class Courses:
         first, last = other[starts], other[starts + sizes - 1]
         light[one[starts]], heavy[one[starts]] = weights[first], weights[last]
         plain = np.maximum.reduceat(values.other[other], starts) < 0
-        alike = np.minimum.reduceat(values.unit[other], starts) == np.maximum.reduceat(values.unit[other], starts)
-        unsure[one[starts]] = ~plain | ((sizes > 1) & ~alike)
-        nothing = plain & alike & (values.number[first] <= 0)
+        close = np.diff(kilos[other]) <= 1e-9 * np.abs(kilos[other][1:])
+        odd = (np.diff(one) == 0) & close & (np.diff(values.unit[other]) != 0)
+        unsure[one[starts]] = ~plain
+        unsure[one[1:][odd]] = True
+        nothing = plain & (values.number[first] <= 0)
         boundless = np.array([value.low is None or value.high is None for value in self.matcher.codes.intervals] + [False], np.bool_)
         nothing |= np.logical_or.reduceat(boundless[values.other[other]], starts)
         unsure[one[starts[nothing]]] = False

@@ -84,14 +84,15 @@ class Matcher:
         self.patients = columns.patients
         self._matched: dict[Selection, Items] = {}
         self._bare: dict[Selection, Selection] = {}
+        self._conditions: dict[tuple[int, Condition], tuple[Truths, Ints]] = {}
         self._ageless: dict[Selection, Selection] = {}
         self._stated: dict[tuple[str, str, frozenset[str]], Items] = {}
         self._complete: dict[tuple[str, str, frozenset[str]], Flags] = {}
         self._prepared: dict[str, Section] = {}
         self._known_ends: tuple[Floats, Floats, Flags] | None = None
         self._factors: Floats = np.ones((0, 2))
-        self.kept: dict[Selection, Any] = {}
-        """What was worked out of a selection, by whoever did so."""
+        self.kept: dict[tuple[Selection, str], Any] = {}
+        """What else was worked out of a selection, by whoever did so, under the name of what it is."""
 
     @cached_property
     def courses(self) -> Courses:
@@ -125,14 +126,12 @@ class Matcher:
             raise Hard
         if selection.condition("ahead"):
             raise Ahead
-        match selection.kind:
-            case "measurement":
-                return self._measurements(selection)
-            case "therapy":
-                return self.courses.items(selection)
+        if selection.kind == "therapy":
+            return self.courses.items(selection)
         key = (selection.kind, selection.concept, selection.members)
         if key not in self._stated:
-            self._stated[key] = self._statements(selection)
+            read = self._measurements if selection.kind == "measurement" else self._statements
+            self._stated[key] = read(selection)
         return self._stated[key]
 
     def _statements(self, selection: Selection) -> Items:
@@ -270,7 +269,14 @@ class Matcher:
                 continue
             if not len(items):
                 break
-            found, unsure = self._meets(items, condition, truth)
+            if condition.selection is not None:
+                found, unsure = self._meets(items, condition, truth)
+            else:
+                # Items of one kind have their columns in common, whatever else is asked of them: what they meet is kept for all.
+                key = (id(items.columns), condition)
+                if key not in self._conditions:
+                    self._conditions[key] = self._meets(items, condition, truth)
+                found, unsure = self._conditions[key]
             np.minimum(truth, found, out=truth)
             hard.append(unsure)
         return Items(items.kind, items.place, truth, items.present, items.columns, np.concatenate(hard))
