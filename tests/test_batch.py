@@ -275,3 +275,10 @@ def test_entries_that_touch_whatever_their_days_turn_out_to_be(drawn: list[tuple
     )  # fmt: skip
     numbers = _firm(np.zeros(len(entries), np.int64), first, last)
     assert sorted(np.flatnonzero(numbers == number).tolist() for number in np.unique(numbers)) == courses
+
+
+def test_nothing_but_a_value_that_cannot_be(kb: KnowledgeBase) -> None:
+    chunk, found = one(kb, measurements=[{"quantity": "platelets", "value": "<0 10*9/L", "low": "150", "high": "400", "date": "2026-11-01"}])
+    assert found.aside == {}
+    assert list(found.unread) == [0]
+    same_as_alone(kb, chunk, found)

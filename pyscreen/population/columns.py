@@ -101,10 +101,10 @@ class Codes:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.units: list[tuple[Fraction, Fraction]] = []
+        self.units: list[tuple[Fraction, Fraction]] = [(Fraction(1), Fraction(0))]
         self.intervals: list[Interval] = []
         self.doses: list[Dose] = []
-        self._units: dict[tuple[Fraction, Fraction], int] = {}
+        self._units: dict[tuple[Fraction, Fraction], int] = {self.units[0]: 0}
         self._intervals: dict[Interval, int] = {}
         self._ends: list[tuple[float, float, bool]] = []
         self._doses: dict[tuple[Any, ...], int | None] = {}
@@ -397,13 +397,15 @@ class Columns:
         number, plain, text = _numbers(frame)
         graded = np.array([bool(self.vocabulary.quantities[name].scale.grades) for name in names], np.bool_)
         plain &= ~graded[concept]
-        unit, wrong = np.zeros(rows, np.int32), np.zeros(rows, np.bool_)
         keys = concept.astype(np.int64) * (len(unit_names) + 1) + units + 1
-        for key in np.unique(keys[plain & (concept >= 0)]).tolist():
+        of_key = np.zeros((len(names) + 1) * (len(unit_names) + 1), np.int32)
+        there = plain & (concept >= 0)
+        for key in np.flatnonzero(np.bincount(keys[there], minlength=1)).tolist():
             place, which = divmod(key, len(unit_names) + 1)
             found = self.codes.unit(self.vocabulary.quantities[names[place]].scale, unit_names[which - 1] if which else None)
-            here = plain & (keys == key)
-            unit[here], wrong[here] = (found or 0), found is None
+            of_key[key] = -1 if found is None else found
+        unit = np.where(there, of_key[keys], 0)
+        unit, wrong = np.maximum(unit, 0), unit < 0
         beyond = self._beyond(np.where(plain & ~wrong, number, np.nan), concept, unit)
         size = np.abs(number)
         wrong |= plain & (number != 0) & ~((size >= _SMALLEST) & (size <= _LARGEST))
@@ -411,9 +413,10 @@ class Columns:
         rest = ~plain
         if rest.any():
             codes, texts = _coded(text.fill_null(""))
-            triples, inverse = np.unique(np.stack([keys[rest], codes[rest].astype(np.int64)]), axis=1, return_inverse=True)
+            pairs, inverse = np.unique(keys[rest] * (len(texts) + 1) + codes[rest], return_inverse=True)
             found_all = []
-            for key, code in triples.T.tolist():
+            for pair in pairs.tolist():
+                key, code = divmod(pair, len(texts) + 1)
                 place, which = divmod(key, len(unit_names) + 1)
                 name = names[place] if place >= 0 else None
                 written = unit_names[which - 1] if which else None
@@ -439,19 +442,19 @@ class Columns:
         rows = np.flatnonzero(~np.isnan(numbers) & (concept >= 0))
         quantities = list(self.vocabulary.quantities.values())
         keys = concept[rows].astype(np.int64) * len(self.codes.units) + unit[rows]
-        for key in np.unique(keys).tolist():
+        low, high = (np.full(len(quantities) * len(self.codes.units), end) for end in (-np.inf, np.inf))
+        for key in np.flatnonzero(np.bincount(keys, minlength=1)).tolist():
             place, which = divmod(key, len(self.codes.units))
             (factor, offset), possible = self.codes.units[which], quantities[place].possible
-            low, high = ((end - offset) / factor if end is not None else None for end in (possible.low, possible.high))
-            here = rows[keys == key]
-            edge = np.zeros(len(here), np.bool_)
-            if low is not None:
-                edge |= numbers[here] <= float(low)
-            if high is not None:
-                edge |= numbers[here] >= float(high)
-            for number in np.unique(numbers[here[edge]]).tolist():
-                exact = Fraction(repr(number)) * factor + offset
-                found[here] |= (numbers[here] == number) & outside(Interval.exactly(exact), possible)
+            low[key] = -np.inf if possible.low is None else float((possible.low - offset) / factor)
+            high[key] = np.inf if possible.high is None else float((possible.high - offset) / factor)
+        edge = (numbers[rows] <= low[keys]) | (numbers[rows] >= high[keys])
+        rows, keys = rows[edge], keys[edge]
+        for key, number in sorted(set(zip(keys.tolist(), numbers[rows].tolist(), strict=True))):
+            place, which = divmod(key, len(self.codes.units))
+            factor, offset = self.codes.units[which]
+            exact = Interval.exactly(Fraction(repr(number)) * factor + offset)
+            found[rows[(keys == key) & (numbers[rows] == number)]] = outside(exact, quantities[place].possible)
         return found
 
     def _therapies(self, frame: pl.DataFrame, places: Ints, columns: dict[str, Any]) -> tuple[Flags, Flags]:

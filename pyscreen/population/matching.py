@@ -569,7 +569,7 @@ class Matcher:
 
     def _against_limit(self, values: Values, limits: Floats, op: str, times: Fraction) -> Truths:
         """Compare values with a multiple of a limit in the same unit; only near ties need exact fractions."""
-        offset = np.array([offset != 0 for _, offset in self.codes.units] or [False], np.bool_)[values.unit]
+        offset = np.array([offset != 0 for _, offset in self.codes.units], np.bool_)[values.unit]
         bound = float(times) * limits
         plain = (values.other < 0) & ~offset & ~np.isnan(limits)
         if times != 1:
@@ -620,8 +620,8 @@ class Matcher:
         """Return between which numbers, about, values lie in their canonical unit."""
         if isinstance(values, Computed):
             return np.where(values.known, values.least, -np.inf), np.where(values.known, values.most, np.inf)
-        if len(self._factors) != max(1, len(self.codes.units)):
-            self._factors = np.array([(float(factor), float(offset)) for factor, offset in self.codes.units] or [(1.0, 0.0)])
+        if len(self._factors) < len(self.codes.units):
+            self._factors = np.array([(float(factor), float(offset)) for factor, offset in self.codes.units])
         factors = self._factors[values.unit]
         low = values.number * factors[:, 0] + factors[:, 1]
         if (values.other < 0).all():
