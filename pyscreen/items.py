@@ -160,6 +160,9 @@ class Patient:
             end = start
         ongoing = statement.ongoing or (end is not None and end.earliest > self.day and not self._lies_ahead(start))
         stated = statement.stated or statement.when
+        if self._slipped(kind, stated):
+            first = start.earliest if start else LONG_AGO
+            stated = When(first, max(first, self.record.recorded or self.day))
         if ongoing:
             stated = When.on(min(self.day, self.record.recorded or self.day))
             end = None

@@ -137,6 +137,12 @@ class Record:
         found += [("measurement", item.concept, item.when, item.id) for item in self.measurements]
         found += [("therapy", item.concept, item.start, item.id) for item in self.therapies if not item.planned]
         for kind in ("finding", "event", "procedure", "judgement", "consent"):
-            found += [(kind, item.concept, item.when, item.id) for item in self.statements(kind) if not item.planned]
+            said = [item for item in self.statements(kind) if not item.planned]
+            found += [(kind, item.concept, _later_of(item.when, item.stated, day), item.id) for item in said]
         found += [("answer", item.test, When.on(item.day), item.id) for item in self.answers]
         yield from ((kind, concept, when, name) for kind, concept, when, name in found if when and when.earliest > day)
+
+
+def _later_of(when: When | None, stated: When | None, day: date) -> When | None:
+    """Return the date of a statement, or that on which it was last known to be so, where only that is after a day."""
+    return stated if stated and stated.earliest > day and not (when and when.earliest > day) else when

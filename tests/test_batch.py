@@ -119,6 +119,10 @@ def test_a_record_that_cannot_be_read_is_set_aside(kb: KnowledgeBase, record: di
             for later in ("2026-11-23", "2062") for made in ({}, {"recorded": "2026-11-20"}, {"recorded": "2026-11-22"}, {"recorded": "2026-11-23"})
         ),
         {"measurements": [{"quantity": "platelets", "value": f"{n} 10*9/L", "date": f"2026-11-{n}"} for n in (10, 30)], "recorded": "2026-11-20"},
+        *(
+            {"findings": [{"finding": "malignancy", "present": so, "stated": "2062-11-17", **day}], "recorded": "2026-11-20"}
+            for so in (True, False) for day in ({}, {"date": "2019-03-01"}, {"date": "2026-11"}, {"date": "2026-11-21"})
+        ),
         {"died": "2026-11-01"},
         {"died": "2026", "recorded": "2026-11-20", "complete": ["events"]},
         {"measurements": [{"quantity": "platelets", "value": "22 10*9/L", "date": "1980-11-01"}]},

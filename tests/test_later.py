@@ -62,6 +62,17 @@ def test_a_value_dated_ahead_is_no_older_one_s_successor_nor_passed_over(screene
     assert screened(screener, {**eligible, "measurements": [low]}).verdict("1.2").status == UNDECIDED
 
 
+def test_a_denial_last_known_ahead_of_the_record_is_no_recent_one(screener: Screener, eligible: dict[str, Any]) -> None:
+    rest = [row for row in eligible["findings"] if row["finding"] != "malignancy"]
+    denial = {"finding": "malignancy", "present": False, "date": "2019-03-01", "id": "typo"}
+    for stated, status in (("2026-11-17", ELIGIBLE), ("2062-11-17", UNDECIDED), ("2026-11-23", UNDECIDED)):
+        found = screened(screener, {**eligible, "findings": [*rest, {**denial, "stated": stated}]})
+        assert found.verdict("1.2").status == status, stated
+        assert (found.later is None) is (status == ELIGIBLE)
+    undated = {"finding": "malignancy", "present": False, "stated": "2062-11-17"}
+    assert screened(screener, {**eligible, "findings": [*rest, undated]}).verdict("1.2").status == UNDECIDED
+
+
 def test_all_that_lies_ahead_is_told_but_for_plans(screener: Screener) -> None:
     items: dict[str, Any] = {
         "birth_date": "2027",

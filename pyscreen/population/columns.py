@@ -252,8 +252,8 @@ class Columns:
         made = self.recorded.known & (self.recorded.last <= day.toordinal())
         for section in self.sections.values():
             if section.kind in UNPLANNED:
-                when = section["when"]
-                found[section["place"][when.known & (when.first > day.toordinal())]] = True
+                for when in (section["when"], section["stated"]) if section.kind == "finding" else (section["when"],):
+                    found[section["place"][when.known & (when.first > day.toordinal())]] = True
         return found & made
 
     @cached_property

@@ -118,6 +118,10 @@ export class Patient {
     if (kind !== "finding" && end === null && !statement.ongoing) end = start;
     const ongoing = statement.ongoing || (end !== null && end.earliest > this.day && !this.liesAhead(start));
     let stated = statement.stated ?? statement.when;
+    if (this.slipped(kind, stated)) {
+      const first = start ? start.earliest : LONG_AGO;
+      stated = when(first, Math.max(first, this.record.recorded));
+    }
     if (ongoing) {
       stated = when(Math.min(this.day, this.record.recorded ?? this.day));
       end = null;

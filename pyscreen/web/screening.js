@@ -24,7 +24,7 @@ export function screen(kb, written, day, chosen = {}) {
 
 /** Say what is dated after the screening day, and not said to be planned, as {message, places}; null where nothing is. */
 function laterNote(kb, record, day) {
-  const found = laterItems(kb, record).filter((one) => one.when !== null && one.when.earliest > day);
+  const found = laterItems(kb, record, day).filter((one) => one.when !== null && one.when.earliest > day);
   if (!found.length) return null;
   const words = found.slice(0, MOST_LATER).map((one) => `${one.label}, ${showWhen(one.when)}${one.id ? ` [${one.id}]` : ""}`);
   if (found.length > MOST_LATER) words.push(`and ${found.length - MOST_LATER} more`);
@@ -37,7 +37,8 @@ function laterNote(kb, record, day) {
   return { message, places: found.map((one) => one.place).filter(Boolean) };
 }
 
-function laterItems(kb, record) {
+function laterItems(kb, record, day) {
+  const after = (one) => one !== null && one.earliest > day;
   const of = (kind, items, dated) =>
     items.filter((one) => !one.planned).map((one) => ({ label: labelOf(kb, kind, one.concept), when: dated(one), id: one.id, place: one.place }));
   return [
@@ -45,7 +46,9 @@ function laterItems(kb, record) {
     { label: "death", when: record.died, id: null, place: null },
     ...of("measurement", record.measurements, (one) => one.when),
     ...of("therapy", record.therapies, (one) => one.start),
-    ...["finding", "event", "procedure", "judgement", "consent"].flatMap((kind) => of(kind, record.statements[kind], (one) => one.when)),
+    ...["finding", "event", "procedure", "judgement", "consent"].flatMap((kind) =>
+      of(kind, record.statements[kind], (one) => (!after(one.when) && after(one.stated) ? one.stated : one.when)),
+    ),
     ...record.answers.map((one) => ({ label: kb.criteria[one.test]?.label ?? one.test, when: when(one.day), id: one.id, place: one.place })),
   ];
 }
