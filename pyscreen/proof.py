@@ -116,6 +116,9 @@ class Prover:
             return missed[:1] or [*trial.found, *trial.changed]
         if trial.decide(self._carried_out(trial, ())):
             return []
+        for names in by_concept.values():
+            if not trial.decide(self._carried_out(trial, [name for name in trial.found if name not in names])):
+                return names
         told: list[str] = []
         for names in by_concept.values():
             if not trial.decide(self._carried_out(trial, [*told, *names])):
