@@ -40,10 +40,12 @@ def _with_burdens(command: _Command) -> _Command:
 
 
 def _planner(screener: Screener, burdens: str | None) -> Planner:
-    from .whatif import Planner, read_burdens
+    from .whatif import Planner, acts, read_burdens
 
-    acts = [row[0] for row in screener.kb.program.rows("act", 3)]
-    return Planner(screener, read_burdens(console.choices(Path(burdens)), acts, burdens) if burdens else None)
+    if burdens is None:
+        return Planner(screener)
+    written, lines = console.choices_and_lines(Path(burdens))
+    return Planner(screener, read_burdens(written, acts(screener.kb), burdens, lines))
 
 
 def _screening(

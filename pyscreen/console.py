@@ -95,6 +95,11 @@ def one_choice(chosen: str | None, who: str) -> Mapping[str, str] | None:
 
 def choices(path: Path) -> dict[str, Any]:
     """Read what a site chooses, name by name; raises RequestError."""
+    return choices_and_lines(path)[0]
+
+
+def choices_and_lines(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """Read the same with the line on which each name stands."""
     from .markup import load
 
     try:
@@ -108,7 +113,7 @@ def choices(path: Path) -> dict[str, Any]:
         raise RequestError(document.problems)
     if not isinstance(value, dict):
         raise _not_choices(path, "'name: choice'")
-    return {str(name): choice for name, choice in value.items()}
+    return dict(value), {name: document.line((name,)) or 1 for name in value}
 
 
 def _not_choices(path: Path, example: str) -> RequestError:

@@ -704,17 +704,20 @@ def acts(kb: KnowledgeBase, burdens: Mapping[str, Burden] | None = None) -> dict
     return found
 
 
-def read_burdens(written: Mapping[str, object], acts: Collection[str], file: str = "") -> dict[str, Burden]:
+def read_burdens(
+    written: Mapping[str, object], acts: Collection[str], file: str = "", lines: Mapping[str, int] | None = None
+) -> dict[str, Burden]:
     """Return how a site weighs acts: `blood_test: 1`, `imaging: invasive test`, `walk_test: {level: 2, who: the physiotherapist}`.
 
-    Raises RequestError with everything that is wrong.
+    Raises RequestError with everything that is wrong, by the lines on which the acts stand.
     """
     problems: list[Problem] = []
     found: dict[str, Burden] = {}
     for act, value in written.items():
+        line = (lines or {}).get(act)
         if act not in acts:
             hint = did_you_mean(str(act), acts) or " (`pyscreen kb list acts` names them)"
-            problems.append(Problem(f"no act '{act}'{hint}", file))
+            problems.append(Problem(f"no act '{act}'{hint}", file, line))
             continue
         parts = value if isinstance(value, Mapping) else {"level": value}
         unknown = set(parts) - {"level", "who"}
@@ -723,7 +726,7 @@ def read_burdens(written: Mapping[str, object], acts: Collection[str], file: str
             expected = f"a level ({', '.join(f'{n} {word}' for n, word in LEVELS.items())}), or level and who"
             near = [did_you_mean(str(word), ("level", "who")) for word in unknown]
             near += [did_you_mean(str(parts["level"]), LEVELS.values())] if level is None and "level" in parts else []
-            problems.append(Problem(f"{act}: expected {expected}{''.join(near)}", file))
+            problems.append(Problem(f"{act}: expected {expected}{''.join(near)}", file, line))
             continue
         who = parts.get("who")
         found[str(act)] = Burden(level, str(who) if who is not None else None)

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
+from pathlib import Path
 from random import Random
 
 import pytest
+from click.testing import CliRunner
 
 from pyscreen import sequel
 from pyscreen.answers import Answers, answer
+from pyscreen.cli import main
 from pyscreen.errors import RequestError
 from pyscreen.plantext import barred_alike
 from pyscreen.proof import Prover, Readers
@@ -435,6 +438,15 @@ def test_a_site_weighs_acts_its_own_way() -> None:
 def test_a_wrong_burden_is_an_error(written: Mapping[str, object], words: str) -> None:
     with pytest.raises(RequestError, match=re.escape(words)):
         read_burdens(written, [row[0] for row in knowledge().program.rows("act", 3)], "burdens.yaml")
+
+
+def test_a_wrong_burden_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "burdens.yaml"
+    file.write_text("# ours\nblood_test: 1\nmarow_biopsy: 2\nimaging:\n  level: hevy\n", encoding="utf-8")
+    record = knowledge().root / "trials/cd19_autoimmune/cases/marrow_missing.yaml"
+    done = CliRunner().invoke(main, ["whatif", str(record), "--on", "2026-11-22", "--burdens", str(file)])
+    assert done.exit_code == 2
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [f"{file}:3", f"{file}:4"]
 
 
 # ---- across the trial ------------------------------------------------------------------------------------------------
