@@ -47,12 +47,11 @@ class Answered:
 
 
 class Batch:
-    """A knowledge base's tests made ready for many records."""
+    """A knowledge base's tests made ready for many records. Nothing is kept of one chunk for the next: all values would not fit."""
 
     def __init__(self, kb: KnowledgeBase, day: date, tests: Iterable[Test] | None = None) -> None:
         self.kb = kb
         self.day = day
-        self.codes = Codes(kb.vocabulary)
         self.families: dict[str, list[Test]] = {}
         self._bear: dict[str, Mapping[str, frozenset[str]]] = {}
         for test in tests if tests is not None else kb.tests.values():
@@ -60,7 +59,7 @@ class Batch:
 
     def answers(self, chunk: Chunk) -> Answered:
         """Answer every test for every patient of a chunk."""
-        columns = Columns(chunk, self.codes)
+        columns = Columns(chunk, Codes(self.kb.vocabulary))
         columns.check_declarations()
         matcher = Matcher(columns, self.day)
         found = Answered({})

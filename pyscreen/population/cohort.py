@@ -129,6 +129,7 @@ class Run:
         self.day = day
         self.readings = kb.chosen(readings)
         self.cohorts = tuple(kb.cohort(name) for name in cohorts) or tuple(kb.cohorts.values())
+        self.batch = Batch(kb, day)
         self.graph = Graph(kb, self.readings)
         self.robust = robust
         self.dependences = dependences
@@ -189,7 +190,7 @@ class Run:
 
     def screen(self, chunk: Chunk) -> Part:
         """Screen the patients of one chunk and keep what was found."""
-        answered = Batch(self.kb, self.day).answers(chunk)  # of each part anew: it keeps every value that it has seen
+        answered = self.batch.answers(chunk)
         many = len(chunk.ids)
         statuses = self.graph.evaluate(answered.truths, many)
         aside = np.zeros(many, np.bool_)

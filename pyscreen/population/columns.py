@@ -97,7 +97,7 @@ class Values:
 
 
 class Codes:
-    """What is told apart once for all chunks: units with their exact conversions, intervals, doses, as numbers."""
+    """What is told apart once for a chunk: units with their exact conversions, intervals, doses, as numbers."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
