@@ -40,6 +40,7 @@ IMPOSSIBLE = -3
 _PLAIN = r"^-?[0-9]{1,15}(\.[0-9]{1,14})?$"
 _MOST_DIGITS = 15
 _BOUND = re.compile(r"(?P<sign>[<>]=?)(?P<whole>[0-9]{1,12})(?:\.(?P<fraction>[0-9]{1,5}))?", re.ASCII)
+_TITRE = re.compile(r"1:[1-9][0-9]{0,11}", re.ASCII)
 _LARGEST, _SMALLEST = 1e18, 1e-18
 _TEXT_LENGTH = 200
 _USUAL_DAY = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"
@@ -106,6 +107,7 @@ class Codes:
         self.doses: list[Dose] = []
         self._units: dict[tuple[Fraction, Fraction], int] = {self.units[0]: 0}
         self._intervals: dict[Interval, int] = {}
+        self._titres: dict[str, bool] = {}
         self._ends: list[tuple[float, float, bool]] = []
         self._doses: dict[tuple[Any, ...], int | None] = {}
         self._of_unit: dict[tuple[str, str | None], int | None] = {}
@@ -152,8 +154,10 @@ class Codes:
     def _text(self, quantity: Quantity, text: str, unit: str | None) -> tuple[float, int, int] | None:
         scale = quantity.scale
         usual = _BOUND.fullmatch(text)
-        if usual and text not in scale.grades:
+        if usual and not scale.grades:
             return self._bound(quantity, text, usual, unit)
+        if _TITRE.fullmatch(text) and not scale.grades and self._is_titre(scale):
+            return self._titre(quantity, text, unit)
         try:
             interval, found = value_of(text, unit, quantity)
         except Impossible:
@@ -185,6 +189,23 @@ class Codes:
             except Impossible:
                 return 0.0, 0, IMPOSSIBLE
         return 0.0, number, self.interval(interval)
+
+    def _titre(self, quantity: Quantity, text: str, unit: str | None) -> tuple[float, int, int] | None:
+        """Return the same of a titre as it is usually written."""
+        number = self.unit(quantity.scale, unit)
+        if number is None:
+            return None
+        reciprocal, (factor, offset) = Fraction(int(text[2:])), self.units[number]
+        try:
+            quantity.check(Interval.exactly(reciprocal * factor + offset), text)
+        except Impossible:
+            return 0.0, 0, IMPOSSIBLE
+        return float(reciprocal), number, -1
+
+    def _is_titre(self, scale: Scale) -> bool:
+        if scale.name not in self._titres:
+            self._titres[scale.name] = scale.titre
+        return self._titres[scale.name]
 
     def dose(self, dose: Any, unit: str | None, frequency: str | None) -> int | None:
         """Return the number of a dose; None where it cannot be read."""

@@ -150,7 +150,7 @@ class Courses:
         wide = _chains(group, entries.first.first[rows], entries.last.last[rows])
         # Entries that meet the dose conditions and touch are one course; one that may meet them stands alone, and may be of it.
         plain, loose = (fits > 0) & ~entries.loose[rows], (fits > 0) & entries.loose[rows]
-        course = 2 * len(rows) + np.arange(len(rows))
+        course = 3 * len(rows) + np.arange(len(rows))
         course[plain] = _chains(group[plain], entries.first.first[rows[plain]], entries.last.last[rows[plain]])
         course[loose] = len(rows) + _firm(group[loose], entries.first.at(rows[loose]), entries.last.at(rows[loose]))
         order = np.argsort(course, kind="stable")
@@ -464,7 +464,7 @@ def _chains(group: npt.NDArray[np.int64], first: Ints, last: Ints) -> npt.NDArra
 
 
 def _firm(group: npt.NDArray[np.int64], first: Days, last: Days) -> npt.NDArray[np.int64]:
-    """Number the runs of entries of one group between which no day is free, whatever their days turn out to be.
+    """Number the runs of entries of one group between which no day is free, whatever their days are; below twice as many as entries.
 
     Two entries touch for certain where each surely begins by the day after the other surely still goes on. So an entry counts as the
     time from its last possible beginning to that day; of one that may end before it begins only those can be sure that cover it.
