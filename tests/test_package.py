@@ -38,6 +38,20 @@ LAYERS = [
 ]
 """Each module knows those below it (earlier here), and in its own layer only such as do not know it."""
 
+POPULATION_LAYERS = [
+    {"bounds", "exports", "planes", "profile", "reading", "tables"},
+    {"choices", "columns", "funnel", "fhir_reader", "fhir_writer", "omop_reader"},
+    {"alternatives", "invented", "omop_writer", "rows"},
+    {"conversion", "results", "spans", "view"},
+    {"completeness", "computed", "statements", "thresholds"},
+    {"courses"},
+    {"matching"},
+    {"batch"},
+    {"cohort"},
+    {"report"},
+]
+"""The same of what is of populations; here none knows another one of its own layer."""
+
 
 # ---- the wheel -------------------------------------------------------------------------------------------------------
 
@@ -145,6 +159,26 @@ def test_a_module_knows_only_what_is_below_it(module: str) -> None:
 def test_what_is_of_populations_knows_neither_how_it_is_shown_nor_the_command_line(module: str) -> None:
     known = {name[2:].split(".")[0] for name, _ in imports(f"population/{module}") if name.startswith("..")}
     assert known <= set(MODULES) - {"cli", "console", "hospital", "render"}
+
+
+def test_every_module_of_populations_has_its_layer() -> None:
+    named = [module for layer in POPULATION_LAYERS for module in layer]
+    assert sorted(named) == POPULATION
+
+
+@pytest.mark.parametrize("module", POPULATION)
+def test_a_module_of_populations_knows_only_what_is_below_it(module: str) -> None:
+    """Not even for types, nor inside a function: what would be known so is a circle."""
+    level = {name: number for number, layer in enumerate(POPULATION_LAYERS) for name in layer}
+    known = {name[1:] for name, _ in imports(f"population/{module}") if name.startswith(".") and not name.startswith("..")}
+    assert {name for name in known if level[name] >= level[module]} == set()
+
+
+@pytest.mark.parametrize("module", POPULATION)
+def test_what_is_of_populations_imports_what_is_of_the_package_at_its_top(module: str) -> None:
+    tree = ast.parse((PACKAGE / "population" / f"{module}.py").read_text(encoding="utf-8"))
+    own = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    assert [ast.unparse(node) for node in own if node not in tree.body] == []
 
 
 def test_populations_are_imported_where_they_are_asked_for() -> None:

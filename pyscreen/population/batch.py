@@ -24,8 +24,12 @@ from ..quantities import Interval
 from ..questions import CHANGES, Comparison, Selection, Test, Threshold
 from ..record import Dose, Record
 from .columns import Codes, Columns, Flags, Ints
-from .matching import SECTION, Ahead, Hard, Items, Matcher, Truths, pairs
+from .matching import Matcher
+from .rows import Ahead, Hard, Items, Truths, pairs
+from .spans import spans
 from .tables import CONCEPT, Chunk, readable
+from .thresholds import change_meets, ordered, value_meets
+from .view import SECTION
 
 _AT_ONCE = 1000
 """How many records are taken out of the tables at a time."""
@@ -162,7 +166,7 @@ def _answered(matcher: Matcher, test: Test) -> _Found:
             continue
         except Ahead:
             break
-    return np.zeros(matcher.patients, np.int8), np.arange(matcher.patients, dtype=np.int32)
+    return np.zeros(matcher.view.patients, np.int8), np.arange(matcher.view.patients, dtype=np.int32)
 
 
 def _of_nothing(matcher: Matcher, test: Test, asked: Test | None = None) -> _Found:
@@ -181,13 +185,13 @@ def _of_nothing(matcher: Matcher, test: Test, asked: Test | None = None) -> _Fou
 def _said(matcher: Matcher, test: Test, complete: Iterable[str]) -> int:
     """Return what a record answers that says nothing but what is complete."""
     record = Record("silent", complete=frozenset(complete))
-    return _CODES[answer(record, [test], matcher.vocabulary, matcher.date)[test.id].truth]
+    return _CODES[answer(record, [test], matcher.view.vocabulary, matcher.view.date)[test.id].truth]
 
 
 def _some(matcher: Matcher, test: Test) -> _Found:
     """At least one item meets all the conditions."""
     if test.selection.kind == "sex":
-        sex = matcher.columns.sex
+        sex = matcher.view.columns.sex
         wanted = ("female", "male").index(test.selection.concept)
         return np.where(sex < 0, 0, np.where(sex == wanted, 1, -1)).astype(np.int8), np.zeros(0, np.int32)
     items = matcher.matched(test.selection)
@@ -201,7 +205,7 @@ def _some(matcher: Matcher, test: Test) -> _Found:
 
 def _who(matcher: Matcher, items: Items, flags: Flags) -> Flags:
     """Tell which patients have an item that is flagged."""
-    found: Flags = np.zeros(matcher.patients, np.bool_)
+    found: Flags = np.zeros(matcher.view.patients, np.bool_)
     found[items.place[flags]] = True
     return found
 
@@ -209,7 +213,7 @@ def _who(matcher: Matcher, items: Items, flags: Flags) -> Flags:
 def _latest(matcher: Matcher, test: Test) -> _Found:
     """The latest item decides; where several may be the latest, all must agree."""
     last = _last(matcher, test.selection)
-    found = np.zeros(matcher.patients, np.int8)
+    found = np.zeros(matcher.view.patients, np.int8)
     items, starts = last.items, last.starts
     if len(items):
         when, aged = items["stated"], test.selection.condition("newest") is not None
@@ -267,19 +271,19 @@ def _last(matcher: Matcher, selection: Selection) -> _Last:
 def _silently_denied(matcher: Matcher, test: Test) -> Flags:
     """Tell whether a record that holds every finding says by silence that this one is not there, as of the day it was made."""
     if test.selection.kind != "finding" or test.comparison.op != "present":
-        return np.zeros(matcher.patients, np.bool_)
+        return np.zeros(matcher.view.patients, np.bool_)
     complete = matcher.complete(test.selection)
     newest = test.selection.condition("newest")
     if newest is None or newest.duration is None:
         return complete
-    recorded = matcher.columns.recorded
-    made = np.where(recorded.known, recorded.first, matcher.day)
-    return complete & (made >= shift(matcher.date, newest.duration, -1).toordinal())
+    recorded = matcher.view.columns.recorded
+    made = np.where(recorded.known, recorded.first, matcher.view.day)
+    return complete & (made >= shift(matcher.view.date, newest.duration, -1).toordinal())
 
 
 def _states(matcher: Matcher, items: Items, selection: Selection) -> tuple[Items, Ints]:
     """See findings as states: one that has ended is absent since then; the patients of one that may have ended are hard."""
-    over, day = items["over"], matcher.day
+    over, day = items["over"], matcher.view.day
     ends = items.present & over.known & ~items["goes_on"]
     still, ended = ends & (over.first >= day), ends & (over.last < day)
     unsure = items.place[ends & ~still & ~ended]
@@ -299,8 +303,8 @@ def _states(matcher: Matcher, items: Items, selection: Selection) -> tuple[Items
 
 def _wider(matcher: Matcher, selection: Selection) -> Flags:
     """Tell of each finding whether its end says that everything asked for has ended."""
-    members = matcher.vocabulary.members
-    return np.array([selection.members <= members(name) for name in matcher.vocabulary.labels("finding")], np.bool_)
+    members = matcher.view.vocabulary.members
+    return np.array([selection.members <= members(name) for name in matcher.view.vocabulary.labels("finding")], np.bool_)
 
 
 def _candidates(items: Items) -> Flags:
@@ -330,7 +334,7 @@ def _compared(matcher: Matcher, items: Items, test: Test) -> Truths:
     op = test.comparison.op
     if op in ("present", "absent"):
         return np.where(items.present == (op == "present"), np.int8(1), np.int8(-1))
-    return matcher.value_meets(items["values"], test.comparison)
+    return value_meets(matcher.view, items["values"], test.comparison)
 
 
 def _extreme_of_latest(
@@ -348,7 +352,7 @@ def _extreme_of_latest(
         truths = []
         for op, threshold in (("at_least", comparison.thresholds[0]), ("at_most", comparison.thresholds[-1])):
             some = (test.argument == "lowest") is (op == "at_most")
-            truth = np.where(fresh, matcher.value_meets(items["values"], Comparison(op, (threshold,))), np.int8(0))
+            truth = np.where(fresh, value_meets(matcher.view, items["values"], Comparison(op, (threshold,))), np.int8(0))
             truths.append((np.maximum if some else np.minimum).reduceat(truth, starts))
         found[place[one_day]] = np.minimum(*truths)[one_day]
 
@@ -377,7 +381,7 @@ def _clashing(matcher: Matcher, items: Items, starts: Ints) -> Ints:
     clash = alike & plain & differ
     sizes = np.diff(np.r_[first, len(rows)])
     for at in np.flatnonzero(~alike | (~plain & differ)).tolist():
-        clash[at] = len({matcher.interval(values, row) for row in range(first[at], first[at] + sizes[at])}) > 1
+        clash[at] = len({matcher.view.interval(values, row) for row in range(first[at], first[at] + sizes[at])}) > 1
     return np.asarray(place[clash])
 
 
@@ -401,9 +405,9 @@ def _extremal(matcher: Matcher, test: Test) -> _Found:
 
 
 def _extreme(matcher: Matcher, items: Items, which: str, op: str, threshold: Threshold) -> Truths:
-    truths = matcher.value_meets(items["values"], Comparison(op, (threshold,)))
+    truths = value_meets(matcher.view, items["values"], Comparison(op, (threshold,)))
     some = (which == "lowest") is (op in ("below", "at_most"))
-    found = np.full(matcher.patients, -1 if some else 1, np.int8)
+    found = np.full(matcher.view.patients, -1 if some else 1, np.int8)
     (np.maximum if some else np.minimum).at(found, items.place, truths)
     return found
 
@@ -475,7 +479,7 @@ def _count(matcher: Matcher, test: Test) -> _Found:
 
     def days(rows: Flags) -> Ints:
         keys = np.stack([items.place[rows], concept[rows], items["start"].first[rows]])
-        return np.bincount(np.unique(keys, axis=1)[0], minlength=matcher.patients)
+        return np.bincount(np.unique(keys, axis=1)[0], minlength=matcher.view.patients)
 
     low, high = days(items.truth == 1), days(items.truth >= 0)
     vague = _who(matcher, items, ~items["start"].exact)
@@ -512,13 +516,13 @@ def _tallied(items: Items, concept: Ints, rows: Ints) -> tuple[int, int]:
 def _count_of_kinds(matcher: Matcher, test: Test) -> _Found:
     """How many distinct drugs, or direct sub-classes of the class asked for: at least those that certainly count."""
     items = matcher.matched(test.selection)
-    names = list(matcher.vocabulary.labels(test.selection.kind))
+    names = list(matcher.view.vocabulary.labels(test.selection.kind))
     if "concept" not in items.columns:
         raise Hard
-    kinds = sorted(matcher.vocabulary.children(test.selection.concept)) if test.argument == "classes" else names
+    kinds = sorted(matcher.view.vocabulary.children(test.selection.concept)) if test.argument == "classes" else names
     used = np.unique(items["concept"]).tolist()
-    lineage = matcher.vocabulary.ancestors if test.argument == "classes" else lambda name: {name}
-    low, high = (np.zeros(matcher.patients, np.int32) for _ in range(2))
+    lineage = matcher.view.vocabulary.ancestors if test.argument == "classes" else lambda name: {name}
+    low, high = (np.zeros(matcher.view.patients, np.int32) for _ in range(2))
     for kind in kinds:
         of_kind = [number for number in used if kind in lineage(names[number])]
         if of_kind:
@@ -526,7 +530,7 @@ def _count_of_kinds(matcher: Matcher, test: Test) -> _Found:
             low += _who(matcher, items, within & (items.truth == 1))
             high += _who(matcher, items, within & (items.truth >= 0))
     complete = matcher.complete(test.selection)
-    found = np.zeros(matcher.patients, np.int8)
+    found = np.zeros(matcher.view.patients, np.int8)
     triples, inverse = np.unique(np.stack([low, high, complete.astype(np.int32)]), axis=1, return_inverse=True)
     intervals = [Interval(Fraction(least), Fraction(most) if whole else None) for least, most, whole in triples.T.tolist()]
     found[:] = np.array([_truth(meets(interval, test.comparison)) for interval in intervals], np.int8)[inverse.ravel()]
@@ -550,10 +554,10 @@ def _time(matcher: Matcher, test: Test) -> _Found:
     exact = np.minimum.reduceat(days.exact, starts)
     if test.summary == "time_since":
         since = days.at(starts if items.kind == "finding" else ends)
-        found[place] = np.where(dated, matcher.spans(since, matcher.today(len(starts)), test.comparison), np.int8(0))
+        found[place] = np.where(dated, spans(since, matcher.view.today(len(starts)), test.comparison), np.int8(0))
         return found, np.concatenate([items.hard, place[several & dated & ~exact]])
     # Of one item what is said of none holds.
-    between = matcher.spans(days.at(starts), days.at(ends), test.comparison)
+    between = spans(days.at(starts), days.at(ends), test.comparison)
     found[place[several]] = np.where(dated, between, np.int8(0))[several]
     return found, np.concatenate([items.hard, place[several & dated & ~exact]])
 
@@ -564,7 +568,7 @@ def _in_a_row(matcher: Matcher, test: Test) -> _Found:
     items, days, (found, hard) = _by_day(matcher, test)
     if not len(items):
         return found, hard
-    of_items = matcher.value_meets(items["values"], test.comparison)
+    of_items = value_meets(matcher.view, items["values"], test.comparison)
     high, low = np.maximum.reduceat(of_items, days), np.minimum.reduceat(of_items, days)
     truths, place = np.where(high == low, high, np.int8(0)), items.place[days]
     starts, ends = _ends(place)
@@ -591,7 +595,7 @@ def _recently(matcher: Matcher, test: Test, day: Ints) -> Flags:
     newest = test.selection.condition("newest")
     if newest is None or newest.duration is None:
         return np.ones(len(day), np.bool_)
-    return np.asarray(day >= shift(matcher.date, newest.duration, -1).toordinal())
+    return np.asarray(day >= shift(matcher.view.date, newest.duration, -1).toordinal())
 
 
 def _change(matcher: Matcher, test: Test) -> _Found:
@@ -608,7 +612,7 @@ def _change(matcher: Matcher, test: Test) -> _Found:
     values = items["values"]
     before, now = values.at(days[starts if not test.argument else ends - 1]), values.at(days[ends])
     place = items.place[days[ends]]
-    truths = matcher.change_meets(before, now, test)
+    truths = change_meets(matcher.view, before, now, test)
     found[place] = np.where(_recently(matcher, test, items["start"].first[days[ends]]), truths, np.int8(0))
     # Of a day with several values that may be the last there is a range.
     many = np.diff(np.r_[days, len(items)]) > 1
@@ -626,8 +630,8 @@ def _daily_dose(matcher: Matcher, test: Test) -> _Found:
     courses, unit = matcher.courses, test.comparison.thresholds[0].unit
     entries, rows = courses.entries, courses.at(test.selection)
     end = entries.end.at(rows)
-    taken = entries.ongoing[rows] | ~end.known | (end.last >= matcher.day)
-    now = (entries.ongoing[rows] | (end.known & (end.first >= matcher.day)))[taken]
+    taken = entries.ongoing[rows] | ~end.known | (end.last >= matcher.view.day)
+    now = (entries.ongoing[rows] | (end.known & (end.first >= matcher.view.day)))[taken]
     rows = rows[taken]
     if not len(rows):
         return found, rows
@@ -647,8 +651,8 @@ def _daily_dose(matcher: Matcher, test: Test) -> _Found:
             low[here] = high[here] = float(dose.amount)
         elif dose is not None:
             low[here], high[here], hard[here] = courses.about_weighed(rows[here], dose, unit)
-    least = np.bincount(place, weights=np.where(now, low, 0.0), minlength=matcher.patients)
-    most = np.bincount(place, weights=high, minlength=matcher.patients)
+    least = np.bincount(place, weights=np.where(now, low, 0.0), minlength=matcher.view.patients)
+    most = np.bincount(place, weights=high, minlength=matcher.view.patients)
     most[~complete] = np.inf
 
     def exactly(of: Ints) -> Interval:
@@ -669,7 +673,7 @@ def _daily_dose(matcher: Matcher, test: Test) -> _Found:
         bound = float(threshold.number)
         near = np.abs(least - bound) <= 1e-9 * (least + bound)
         near |= np.isfinite(most) & ~(np.abs(most - bound) > 1e-9 * (most + bound))
-        truths = matcher.ordered(np.sign(least - bound).astype(np.int8), np.sign(most - bound).astype(np.int8), op)
+        truths = ordered(np.sign(least - bound).astype(np.int8), np.sign(most - bound).astype(np.int8), op)
         for who in np.setdiff1d(taking[near[taking]], unsure).tolist():
             of = order[slice(*np.searchsorted(place[order], [who, who + 1]))]
             truths[who] = _truth(meets(exactly(of), Comparison(op, (threshold,))))
@@ -682,18 +686,18 @@ def _unchanged(matcher: Matcher, test: Test) -> _Found:
     duration = test.comparison.thresholds[0].duration
     if test.selection.conditions or duration is None:
         raise Hard
-    since = shift(matcher.date, duration, -1).toordinal()
+    since = shift(matcher.view.date, duration, -1).toordinal()
     entries = matcher.courses.entries
     rows = matcher.courses.at(test.selection)
     start, end, ongoing = entries.start.at(rows), entries.end.at(rows), entries.ongoing[rows]
     renewing, renewed = _renewals(matcher, rows)
     began = np.where(renewing > -1, renewing, np.where(start.first > since, -1, 0))
     began = np.where(start.known, np.where(start.last <= since, 1, began), 0)
-    stopped = (end.first + 1 > since) & (end.last < matcher.day)
+    stopped = (end.first + 1 > since) & (end.last < matcher.view.day)
     ended = np.where(renewed > -1, renewed, np.where(stopped, -1, 0))
-    ended = np.where((end.first >= matcher.day) | (end.last + 1 <= since), 1, ended)
+    ended = np.where((end.first >= matcher.view.day) | (end.last + 1 <= since), 1, ended)
     ended = np.where(ongoing, 1, np.where(end.known, ended, 0))
-    worst = np.ones(matcher.patients, np.int8)
+    worst = np.ones(matcher.view.patients, np.int8)
     np.minimum.at(worst, entries.place[rows], np.minimum(began, ended).astype(np.int8))
     complete = matcher.complete(test.selection)
     found = np.where(worst == -1, -1, np.where((worst == 1) & complete, 1, 0)).astype(np.int8)
@@ -703,7 +707,7 @@ def _unchanged(matcher: Matcher, test: Test) -> _Found:
 def _renewals(matcher: Matcher, rows: Ints) -> tuple[Truths, Truths]:
     """Tell of each entry whether it carries on another of its drug at the same dose without a gap, and whether one carries it on."""
     entries = matcher.courses.entries
-    key = entries.drug[rows].astype(np.int64) * (matcher.patients + 1) + entries.place[rows]
+    key = entries.drug[rows].astype(np.int64) * (matcher.view.patients + 1) + entries.place[rows]
     everything = np.ones(len(rows), np.bool_)
     before, after = pairs(key, key, everything, everything)
     apart = (before != after) & ~entries.ongoing[rows[before]]
@@ -724,7 +728,7 @@ def _renewals(matcher: Matcher, rows: Ints) -> tuple[Truths, Truths]:
 
 def _same_dose(matcher: Matcher, one: Ints, other: Ints) -> Truths:
     """Tell whether two doses are the same; doses in different units may be."""
-    doses = matcher.codes.doses
+    doses = matcher.view.codes.doses
     numbers: dict[Dose, int] = {}
     units: dict[str, int] = {}
     amount = np.array([numbers.setdefault(dose, len(numbers)) for dose in doses] + [-1], np.int32)

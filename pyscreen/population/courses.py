@@ -10,23 +10,22 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..items import FAR_AHEAD, LONG_AGO, meets
+from ..items import meets
 from ..quantities import Interval
 from ..questions import Comparison, Selection
 from ..record import Dose
 from .columns import Days, Flags, Floats, Ints
-
-if TYPE_CHECKING:
-    from .matching import Items, Matcher, Truths
+from .rows import FIRST_DAY, LAST_DAY, Hard, Items, Truths, pairs
+from .thresholds import ordered
+from .view import View
 
 Rows = npt.NDArray[np.int64]
 _MOST_ENTRIES = 63
-_LONG_AGO, _FAR_AHEAD = LONG_AGO.toordinal(), FAR_AHEAD.toordinal()
 NOBODY = -2
 _BY_WEIGHT = {("mg/d", "mg/kg/d"), ("mg/kg/d", "mg/d")}
 
@@ -65,9 +64,9 @@ class Entries:
 class Courses:
     """The courses of a chunk's patients as of a screening date."""
 
-    def __init__(self, matcher: Matcher) -> None:
-        self.matcher = matcher
-        self.vocabulary = matcher.vocabulary
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.vocabulary = view.vocabulary
         self.drugs = list(self.vocabulary.labels("therapy"))
         self.entries = self._entries()
         self._reasons: dict[tuple[frozenset[str], bool], Flags] = {}
@@ -76,16 +75,16 @@ class Courses:
         self._fitting: dict[tuple[str, Comparison], tuple[Truths, Flags]] = {}
 
     def _entries(self) -> Entries:
-        matcher, vocabulary = self.matcher, self.vocabulary
-        section = matcher.columns.sections["therapies"]
+        view, vocabulary = self.view, self.vocabulary
+        section = view.columns.sections["therapies"]
         start, end, drug = section["start"], section["end"], section["concept"]
         systemic = np.array([bool(vocabulary.ancestors(name) & vocabulary.systemic) for name in self.drugs], np.bool_)
         local = np.array([*(name in vocabulary.local_routes for name in sorted(vocabulary.routes)), False], np.bool_)
-        apart = ~section["taken"] | section["planned"] | (start.known & (start.first > matcher.day))
+        apart = ~section["taken"] | section["planned"] | (start.known & (start.first > view.day))
         apart |= systemic[drug] & local[section["route"]]
         nothing = np.zeros(len(drug), np.int32)
         unsaid = Days(nothing, nothing, np.zeros(len(drug), np.bool_))
-        first, last = matcher.extent(start, end, section["ongoing"], unsaid)
+        first, last = view.extent(start, end, section["ongoing"], unsaid)
         rows = np.flatnonzero(~apart)
         rows = rows[np.lexsort((last.last[rows], first.first[rows], section["place"][rows], drug[rows]))]
         place, drug, first, last = section["place"][rows], drug[rows], first.at(rows), last.at(rows)
@@ -104,7 +103,7 @@ class Courses:
         slices = {int(drug[at]): slice(at, at + size) for at, size in zip(*(part.tolist() for part in _runs((drug,))), strict=True)}
         return Entries(
             rows.astype(np.int32), place, drug, first, last, start.at(rows), end,
-            ongoing | (end.known & (end.first > matcher.day)), ongoing,
+            ongoing | (end.known & (end.first > view.day)), ongoing,
             section["dose"][rows], section["route"][rows], section["response"][rows], section["reasons"][rows],
             chain=chain, firm=firm, loose=loose, whole=np.bincount(firm, minlength=1)[firm] == members,
             bit=np.uint64(1) << np.minimum(bit, _MOST_ENTRIES).astype(np.uint64),
@@ -137,8 +136,6 @@ class Courses:
 
     def _joined_up(self, selection: Selection) -> tuple[Items, Rows]:
         """Return the courses of a selection, and the entries of which that is not told here."""
-        from .matching import Items
-
         entries = self.entries
         rows = self.at(selection)
         hard = [rows[entries.crowded[rows]]]
@@ -184,7 +181,7 @@ class Courses:
         start = Days(possibly(np.minimum, entries.first.first), over(np.minimum, entries.first.last), known)
         last = Days(over(np.maximum, entries.last.first), possibly(np.maximum, entries.last.last), known)
         end = Days(last.first, last.last, ~ongoing)
-        first, last = self.matcher.extent(start, end, ongoing, Days(last.first, last.last, ~known))
+        first, last = self.view.extent(start, end, ongoing, Days(last.first, last.last, ~known))
         parts, around = over(np.bitwise_or, entries.bit), possibly(np.bitwise_or, entries.bit)
         return {
             "start": start, "over": end, "goes_on": ongoing, "first": first, "last": last, "concept": entries.drug[rows][starts],
@@ -237,7 +234,7 @@ class Courses:
         """Tell of each firm run of entries (or of each chain) whether it was given for one of some reasons; for any, of none."""
         key = (reasons, firm)
         if key not in self._reasons:
-            sets = self.matcher.columns.reason_sets
+            sets = self.view.columns.reason_sets
             of_set = np.array([bool(reasons.intersection(words)) if reasons else bool(words) for words in sets], np.bool_)
             number = self.entries.firm if firm else self.entries.chain
             found = np.zeros(int(number.max(initial=-1)) + 1, np.bool_)
@@ -253,7 +250,7 @@ class Courses:
     @cached_property
     def _unsaid(self) -> Flags:
         """Tell of each chain whether some entry does not say what it was given for."""
-        empty = np.array([not words for words in self.matcher.columns.reason_sets], np.bool_)
+        empty = np.array([not words for words in self.view.columns.reason_sets], np.bool_)
         found = np.zeros(int(self.entries.chain.max(initial=-1)) + 1, np.bool_)
         found[self.entries.chain[empty[self.entries.reasons]]] = True
         return found
@@ -284,7 +281,7 @@ class Courses:
     def _compared(self, selection: Selection, comparison: Comparison) -> tuple[Truths, Flags]:
         """Return of every entry whether its dose meets a comparison, and where that is not told here."""
         entries, unit = self.entries, comparison.thresholds[0].unit
-        many = len(self.matcher.codes.doses) + 1
+        many = len(self.view.codes.doses) + 1
         keys, which = np.unique(entries.drug.astype(np.int64) * many + entries.dose + 1, return_inverse=True)
         table = np.zeros(len(keys), np.int8)
         by_weight: dict[int, Dose] = {}
@@ -310,7 +307,7 @@ class Courses:
         return self._amounts[key]
 
     def _amount(self, selection: Selection, drug: int, code: int) -> Dose | None:
-        dose, factor = self.matcher.codes.doses[code], Fraction(1)
+        dose, factor = self.view.codes.doses[code], Fraction(1)
         if selection.concept in self.vocabulary.equivalents:
             factors = self.vocabulary.equivalents[selection.concept][1]
             if self.drugs[drug] not in factors:
@@ -329,7 +326,7 @@ class Courses:
         truths = np.isfinite(high).astype(np.int8)
         for op, threshold in zip(ops, comparison.thresholds, strict=True):
             bound = float(threshold.number)
-            found = self.matcher.ordered(np.sign(low - bound).astype(np.int8), np.sign(high - bound).astype(np.int8), op)
+            found = ordered(np.sign(low - bound).astype(np.int8), np.sign(high - bound).astype(np.int8), op)
             near = (np.abs(low - bound) <= 1e-9 * (low + bound)) | ~(np.abs(high - bound) > 1e-9 * (high + bound))
             for at in np.flatnonzero(near & (truths != 0)).tolist():
                 daily = self.weighed(int(rows[at]), doses[int(which[at])], unit)
@@ -351,22 +348,20 @@ class Courses:
     def _about(self) -> tuple[Floats, Floats]:
         """About how much each entry's patient weighs at least and at most; up to anything where that is not known."""
         light, heavy, unsure = self._weights
-        values, known = self.matcher.columns.sections["measurements"]["values"], np.flatnonzero((light >= 0) & ~unsure)
+        values, known = self.view.columns.sections["measurements"]["values"], np.flatnonzero((light >= 0) & ~unsure)
         least, most = np.ones(len(light)), np.full(len(light), np.inf)
-        least[known], most[known] = (self.matcher.about(values.at(end[known]))[0] for end in (light, heavy))
+        least[known], most[known] = (self.view.about(values.at(end[known]))[0] for end in (light, heavy))
         return least, most
 
     def weighed(self, row: int, dose: Dose, unit: str) -> Interval | None:
         """Return an entry's dose in another unit by weight; None where no weight tells. Raises Hard where that is not told here."""
-        from .matching import Hard
-
         light, heavy, unsure = (part[row] for part in self._weights)
         if unsure:
             raise Hard
         if light < 0 or (dose.unit, unit) not in _BY_WEIGHT:
             return None
-        values = self.matcher.columns.sections["measurements"]["values"]
-        least, most = (self.matcher.interval(values, int(end)).low for end in (light, heavy))
+        values = self.view.columns.sections["measurements"]["values"]
+        least, most = (self.view.interval(values, int(end)).low for end in (light, heavy))
         assert least is not None
         assert most is not None
         if dose.unit == "mg/d":
@@ -379,25 +374,23 @@ class Courses:
 
         Also where that is not told here: several may be, and they are no plain numbers, or too close in different units.
         """
-        from .matching import pairs
-
-        entries, section = self.entries, self.matcher.columns.sections["measurements"]
+        entries, section = self.entries, self.view.columns.sections["measurements"]
         part = section.slices.get("weight", slice(0, 0))
         weights = np.arange(part.start, part.stop)
         when = section["when"].at(weights)
-        weights = weights[~(when.known & (when.first > self.matcher.day))]
-        when, values = self.matcher.clamped(section["when"].at(weights)), section["values"].at(weights)
+        weights = weights[~(when.known & (when.first > self.view.day))]
+        when, values = self.view.clamped(section["when"].at(weights)), section["values"].at(weights)
         order = np.argsort(entries.place, kind="stable")
         everything = np.ones(len(order), np.bool_), np.ones(len(weights), np.bool_)
         one, other = pairs(entries.place[order], section["place"][weights], *everything)
         one = order[one]
-        start = self.matcher.clamped(entries.start).at(one)
-        target = Days(np.where(start.known, start.first, _LONG_AGO), np.where(start.known, start.last, self.matcher.day), start.known)
+        start = self.view.clamped(entries.start).at(one)
+        target = Days(np.where(start.known, start.first, FIRST_DAY), np.where(start.known, start.last, self.view.day), start.known)
         near = _nearest(target, when.at(other), one, len(order))
         one, other = one[near], other[near]
         light, heavy = (np.full(len(order), -1, np.int64) for _ in range(2))
         unsure = np.zeros(len(order), np.bool_)
-        kilos = np.where(values.other < 0, self.matcher.about(values)[0], 0)
+        kilos = np.where(values.other < 0, self.view.about(values)[0], 0)
         by_value = np.lexsort((kilos[other], one))
         one, other = one[by_value], other[by_value]
         starts, sizes = _runs((one,))
@@ -411,7 +404,7 @@ class Courses:
         unsure[one[starts]] = ~plain
         unsure[one[1:][odd]] = True
         nothing = plain & (values.number[first] <= 0)
-        boundless = np.array([value.low is None or value.high is None for value in self.matcher.codes.intervals] + [False], np.bool_)
+        boundless = np.array([value.low is None or value.high is None for value in self.view.codes.intervals] + [False], np.bool_)
         nothing |= np.logical_or.reduceat(boundless[values.other[other]], starts)
         unsure[one[starts[nothing]]] = False
         light[one[starts[nothing]]] = -1
@@ -420,15 +413,15 @@ class Courses:
 
 def _nearest(target: Days, when: Days, one: Rows, many: int) -> Flags:
     """Tell of days, sorted into `many` groups by `one`, which may be the nearest to a target: of exact ones the earliest of those."""
-    farthest = np.where(when.known, np.maximum(when.last - target.first, target.last - when.first), _FAR_AHEAD - _LONG_AGO)
+    farthest = np.where(when.known, np.maximum(when.last - target.first, target.last - when.first), LAST_DAY - FIRST_DAY)
     nearest = np.where(when.known, np.maximum(np.maximum(when.first - target.last, target.first - when.last), 0), 0)
-    least = np.full(many, _FAR_AHEAD)
+    least = np.full(many, LAST_DAY)
     np.minimum.at(least, one, farthest)
     near = np.asarray(nearest <= least[one])
     exact = np.ones(many, np.bool_)
     exact[one[near & ~when.exact]] = False
     exact &= np.bincount(one, weights=~target.exact, minlength=many) == 0
-    first = np.full(many, _FAR_AHEAD)
+    first = np.full(many, LAST_DAY)
     np.minimum.at(first, one[near], when.first[near])
     return np.asarray(near & (~exact[one] | (when.first == first[one])))
 
