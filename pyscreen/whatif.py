@@ -244,13 +244,20 @@ class Planner:
         return {str(test): str(concept) for test, concept in self._program.facts("about", 2)}
 
     @cached_property
-    def _obtainable(self) -> frozenset[str]:
-        return frozenset(str(test) for test, _, _ in self._program.facts("opens", 3))
+    def _opened_by(self) -> dict[str, set[tuple[str, str]]]:
+        """By which acts, on which concept, each test can be found out."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for test, concept, act in self._program.facts("opens", 3):
+            found.setdefault(str(test), set()).add((str(act), str(concept)))
+        return found
 
     @cached_property
-    def _changeable(self) -> frozenset[tuple[str, bool]]:
-        """Which tests a clinician can move, to which answer."""
-        return frozenset((str(test), str(answer) == "yes") for test, answer, _, _ in self._program.facts("changes", 4))
+    def _changed_by(self) -> dict[tuple[str, bool], set[tuple[str, str]]]:
+        """By which acts, on which concept, a clinician can move each test to an answer."""
+        found: dict[tuple[str, bool], set[tuple[str, str]]] = {}
+        for test, answer, concept, act in self._program.facts("changes", 4):
+            found.setdefault((str(test), str(answer) == "yes"), set()).add((str(act), str(concept)))
+        return found
 
     @cached_property
     def _leaves(self) -> dict[str, frozenset[str]]:
@@ -291,9 +298,9 @@ class Planner:
         if day not in states:
             truths, expired = self._answers_on(screening, day)
             statuses = self._graph.statuses(truths, screening.readings)
-            found = {(name, way) for name in self._obtainable if truths[name] is None for way in (True, False)}
+            found = {(name, way) for name in self._opened_by if truths[name] is None for way in (True, False)}
             found -= {(name, not way) for name, way in expired.items()}
-            movable = found | {(name, way) for name, way in self._changeable if truths[name] is (not way)}
+            movable = found | {(name, way) for name, way in self._changed_by if truths[name] is (not way)}
             states[day] = _State(truths, expired, statuses, self._graph.reach(truths, movable, screening.readings))
         return states[day]
 
@@ -306,7 +313,7 @@ class Planner:
         ahead, truths, expired = self._ahead(screening), dict[str, Truth](), dict[str, bool]()
         for name, test in self.kb.tests.items():
             now, then = screening.answers[name].truth, ahead.answer(test, day).truth
-            if now is not None and then is None and (name, not now) in self._changeable:
+            if now is not None and then is None and (name, not now) in self._changed_by:
                 then = now
             elif now is not None and then is None:
                 expired[name] = now
@@ -469,7 +476,8 @@ class Planner:
         changed: Mapping[str, bool],
         truths: Truths,
     ) -> Step:
-        tests = sorted(test for test in changed if self.about.get(test) in concepts)
+        done = {(act, concept) for concept in concepts}
+        tests = sorted(test for test, yes in changed.items() if done & self._means(test, yes, truths[test]))
         aims = tuple(Aim(t, self.kb.criteria[t].label, changed[t], self._clauses(cohort, t)) for t in tests)
         kinds = {self.kb.tests[test].selection.kind for test in tests}
         remedy = "attest" if kinds <= {"judgement", "consent"} else "obtain"
@@ -490,6 +498,10 @@ class Planner:
             clauses,
             tuple(sorted(self._first.get(act, ()))),
         )
+
+    def _means(self, test: str, yes: bool, known: Truth) -> set[tuple[str, str]]:
+        """Return the acts, on which concept, that find an open answer out, or change a known one."""
+        return self._opened_by.get(test, set()) if known is None else self._changed_by.get((test, yes), set())
 
     def _clauses(self, cohort: Cohort, test: str) -> tuple[str, ...]:
         needs = (*cohort.needs, *self.kb.exclusions)
@@ -754,7 +766,11 @@ def _undominated(plans: list[Plan]) -> list[Plan]:
     """Leave out a plan whose acts include all acts of one that is ready no later."""
     kept: list[Plan] = []
     for plan in plans:
-        acts = {(step.act, step.about) for step in plan.steps}
-        if not any({(s.act, s.about) for s in other.steps} <= acts and other.day <= plan.day for other in kept):
+        if not any(_takes(other) <= _takes(plan) and other.day <= plan.day for other in kept):
             kept.append(plan)
     return kept
+
+
+def _takes(plan: Plan) -> set[tuple[str, str]]:
+    """Return what a plan does: act by act, thing by thing."""
+    return {(step.act, concept) for step in plan.steps for concept in step.about}

@@ -268,6 +268,20 @@ def test_who_is_too_young_waits_for_the_birthday() -> None:
     assert [(wait.day, wait.clauses) for wait in plan.waits if "1.2.age" in wait.clauses] == [(date(2026, 12, 1), ("1.2.age",))]
 
 
+@pytest.mark.parametrize(("number", "cohort"), [(92, "2.3"), (402, "3.2")])
+def test_a_step_aims_at_what_its_act_can_do_and_a_later_plan_has_something_to_wait_for(number: int, cohort: str) -> None:
+    """A look into the records finds out; it does not lower a dose. What was possible before needs no later day."""
+    *_, record = partial_records(number + 1, 51)
+    screening = screener().screen(record, DAY, dependences=False)
+    plans = planner().plans(screening, cohort, limit=2).plans
+    assert plans
+    for plan in plans:
+        assert plan.day == DAY or plan.waits
+        for step in plan.steps:
+            known = {planner().known(screening, aim.test, plan.day) is not None for aim in step.aims}
+            assert known == {step.remedy == "manage"}, step.act
+
+
 def test_a_plan_by_a_day_is_ready_by_it_or_says_when() -> None:
     assert grown("2008-12-01", "1.2", by=date(2026, 12, 1)).plans
     early = grown("2008-12-01", "1.2", by=date(2026, 11, 30))
