@@ -270,7 +270,7 @@ def _reach(
             stuck = {stays[m] for m in members}
             return met > 0 and UNMET not in stuck, unmet > 0 and MET not in stuck
         case "presumed_absent":
-            return met > 0, True
+            return met > 0, all(stays[m] != MET for m in members)
         case "by_reading":
             chosen = next((m.id for m in criterion.members if readings[m.detail[0]] == m.detail[1]), "")
             return chosen in can, chosen in cannot

@@ -344,6 +344,17 @@ def test_where_there_is_a_bar_no_day_has_a_plan() -> None:
     assert barred >= 3
 
 
+def test_a_death_bars_every_cohort_and_takes_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is presumed absent of everybody stays so only where nobody has said that it is there."""
+    case = (knowledge().root / "trials/cd19_autoimmune/cases/sle_itp_eligible.yaml").read_text(encoding="utf-8")
+    record = parse_record(f"{case}\nevents:\n- {{event: death, date: 2026-11-21}}\n".encode(), knowledge())
+    screening = screener().screen(record, DAY, dependences=False)
+    monkeypatch.setattr(Planner, "_plans_on", lambda *_: pytest.fail("a plan was looked for"))
+    for found in planner().ranked(screening):
+        assert found.bar is not None
+        assert "gen.consent" in {need.clause for need in (*found.bar.needs, *found.bar.others)}, found.cohort.code
+
+
 def test_two_counts_at_one_time_are_answered_by_a_third_or_named_as_the_bar() -> None:
     """A new count settles what asks for the latest; of the latest two one would still contradict itself."""
     record = read_record(knowledge().root / "trials/cd19_autoimmune/cases/two_counts_at_one_time.yaml", knowledge())
