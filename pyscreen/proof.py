@@ -13,20 +13,12 @@ from fractions import Fraction
 
 from . import cells, derived, sequel
 from .answers import answer
+from .form import SECTIONS
 from .knowledge import KnowledgeBase
 from .questions import Selection, Test
 from .record import Record
 from .truth import Truth
 
-_SECTIONS = {
-    "measurements": "measurement",
-    "findings": "finding",
-    "therapies": "therapy",
-    "procedures": "procedure",
-    "events": "event",
-    "judgements": "judgement",
-    "consents": "consent",
-}
 Truths = Mapping[str, Truth]
 _Concept = tuple[str, str]
 
@@ -70,7 +62,7 @@ def _read(selection: Selection) -> Iterator[_Concept]:
 
 def _differing(old: Record, new: Record) -> Iterator[_Concept]:
     """Yield the kind and concept of every item that only one of two records has."""
-    for section, kind in _SECTIONS.items():
+    for section, kind in SECTIONS.items():
         before, after = getattr(old, section), getattr(new, section)
         if before is not after:
             one, other = {id(item): item for item in before}, {id(item): item for item in after}

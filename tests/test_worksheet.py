@@ -462,14 +462,18 @@ def test_a_value_at_the_screening_date_decides_by_its_unit(sheet: Page) -> None:
     assert sheet.locator("#record li", has_text="60000 /uL").count() == 1
 
 
-def test_two_values_of_one_day_are_a_conflict_that_is_shown_and_solved(sheet: Page) -> None:
+def measured_ldh(sheet: Page, day: str) -> None:
     add = sheet.locator("#add")
     sheet.locator("#add summary").first.click()
     add.get_by_label("What was measured").fill("ldh")
-    add.get_by_label("Date").fill("2026-11-17")
+    add.get_by_label("Date").fill(day)
     add.get_by_label("Value").fill("9")
     add.get_by_label("Unit").select_option("ukat/L")
     add.get_by_role("button", name="Add").click()
+
+
+def test_two_values_of_one_day_are_a_conflict_that_is_shown_and_solved(sheet: Page) -> None:
+    measured_ldh(sheet, "2026-11-17")
     conflicts = sheet.locator(".conflicts")
     assert "Lactate dehydrogenase (LDH) 9 ukat/L on 2026-11-17" in conflicts.inner_text()
     assert "A conflict decides nothing until solved" in conflicts.inner_text()
@@ -478,13 +482,7 @@ def test_two_values_of_one_day_are_a_conflict_that_is_shown_and_solved(sheet: Pa
 
 
 def test_what_is_dated_after_the_screening_is_shown_and_mended(sheet: Page) -> None:
-    add = sheet.locator("#add")
-    sheet.locator("#add summary").first.click()
-    add.get_by_label("What was measured").fill("ldh")
-    add.get_by_label("Date").fill("2062-11-17")
-    add.get_by_label("Value").fill("9")
-    add.get_by_label("Unit").select_option("ukat/L")
-    add.get_by_role("button", name="Add").click()
+    measured_ldh(sheet, "2062-11-17")
     later = sheet.locator(".later")
     assert "1 item is dated after the screening date, 2026-11-22" in later.inner_text()
     later.get_by_role("button", name="Delete Lactate dehydrogenase (LDH) 9").click()
