@@ -88,7 +88,7 @@ class Screening:
         used = "it does not count, or only as a plan" if len(found) == 1 else "they do not count, or only as plans"
         made = self.record.recorded
         if made is not None and made <= self.day:
-            used = f"the record was made on {made}: what is no plan is dated wrongly, and leaves open what it bears on"
+            used = f"the record was made on {made}: what is not planned must be dated wrongly, and leaves open what it bears on"
         return Note("later", f"{items} dated after the screening date, {self.day}; {used}: {'; '.join([*words, *more])}")
 
     def _dated(self, kind: str, concept: str, when: When, name: str | None) -> str:

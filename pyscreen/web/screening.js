@@ -31,7 +31,7 @@ function laterNote(kb, record, day) {
   const items = found.length === 1 ? "1 item is" : `${found.length} items are`;
   const made = record.recorded;
   const plain = found.length === 1 ? "it does not count, or only as a plan" : "they do not count, or only as plans";
-  const wrong = `the record was made on ${made !== null && isoDay(made)}: what is no plan is dated wrongly, and leaves open what it bears on`;
+  const wrong = `the record was made on ${made !== null && isoDay(made)}: what is not planned must be dated wrongly, and leaves open what it bears on`;
   const used = made !== null && made <= day ? wrong : plain;
   const message = `${items} dated after the screening date, ${isoDay(day)}; ${used}: ${words.join("; ")}`;
   return { message, places: found.map((one) => one.place).filter(Boolean) };
