@@ -7,7 +7,7 @@ from typing import Any
 from .asking import Advice, State
 from .outline import short
 from .page import Page, counted
-from .render import DISCLAIMER, head
+from .render import DISCLAIMER, head, told_later
 from .whatif import LEVELS
 
 _MOST_CLAUSES = 6
@@ -19,6 +19,7 @@ def next_text(state: State, advice: list[Advice], width: int = 100) -> str:
     screening = state.screening
     page = Page(width)
     page.line(f"{screening.record.id}, {screening.day}: {_standing(state)}")
+    told_later(page, screening)
     if advice:
         _question(page, state, advice[0])
     elif state.undecided:

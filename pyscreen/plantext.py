@@ -9,7 +9,7 @@ from typing import Any
 from .knowledge import KnowledgeBase, Need
 from .outline import short
 from .page import Page
-from .render import DISCLAIMER, head
+from .render import DISCLAIMER, head, told_later
 from .screening import ELIGIBLE, Screening
 from .whatif import LEVELS, Bar, Plan, Step, WhatIf
 
@@ -24,6 +24,7 @@ def whatif_text(screening: Screening, answers: Iterable[WhatIf], width: int = 10
     page = Page(width)
     until = f" by {by}" if by else ""
     page.line(f"{screening.record.id}, {screening.day}: what would make this patient eligible{until}")
+    told_later(page, screening)
     if len(answers) > 1:
         _ways(page, screening.kb, answers)
     for answer in answers:

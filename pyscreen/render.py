@@ -43,7 +43,7 @@ def screening_text(screening: Screening, cohorts: Iterable[Verdict] | None = Non
     widest = max((len(verdict.cohort.label) for verdict in verdicts), default=0)
     for verdict in verdicts:
         page.item(f"  {verdict.cohort.code:<5}", f"{verdict.cohort.label:<{widest}}  {_status(verdict)}")
-    _later(page, screening)
+    told_later(page, screening)
     _shared_needs(page, screening, verdicts)
     for verdict in verdicts:
         _cohort_needs(page, screening, verdict, len(verdicts) > 1)
@@ -159,7 +159,8 @@ def _presumed(page: Page, screening: Screening) -> None:
             page.item("  . ", screening.kb.criteria[name].label)
 
 
-def _later(page: Page, screening: Screening) -> None:
+def told_later(page: Page, screening: Screening) -> None:
+    """Tell what is dated after the screening date, where something is."""
     if screening.later:
         page.line()
         page.item("! ", screening.later.message)
@@ -268,7 +269,7 @@ def explanation_text(screening: Screening, found: nx.DiGraph[str], everything: b
     root = found.graph["cohort"]
     verdict = screening.verdicts[root]
     page.item("", f"{screening.record.id}, {screening.day}: {verdict.cohort.code} {verdict.cohort.label} - {_status(verdict)}")
-    _later(page, screening)
+    told_later(page, screening)
     tree = _Tree(page)
     for part in outline(screening, found, everything):
         if part.entries:

@@ -116,6 +116,8 @@ def test_it_is_said_wherever_a_screening_is_shown(eligible: dict[str, Any], tmp_
 
     assert f"! {said}" in run("screen", str(record))
     assert f"! {said}" in run("explain", str(record), "--cohort", "1.2")
+    assert f"! {said}" in run("whatif", str(record), "--cohort", "1.2")
+    assert f"! {said}" in run("next", str(record))
     (note,) = json.loads(run("screen", str(record), "--format", "json"))["notes"]
     assert note["kind"] == "later"
     assert note["message"].startswith(said)
