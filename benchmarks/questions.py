@@ -65,7 +65,7 @@ def in_protocol_order(state: State) -> Question:
     questions = state.questions()
     needs = [need for cohort in state.undecided for need in kb.cohorts[cohort].needs]
     for need in (*needs, *kb.exclusions):
-        leaves = asker.leaves[need.criterion]
+        leaves = asker.kb.leaves[need.criterion]
         if state.met[asker.place[need.criterion]] > 0 and state.unmet[asker.place[need.criterion]] > 0:
             for question in questions:
                 if not leaves.isdisjoint(question.tests):

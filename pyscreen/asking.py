@@ -100,15 +100,6 @@ class Asker:
         """For each test that can be found out the question that it belongs to."""
         return {t.id: _subject(t) for t in self.kb.tests.values() if self.act_of(t) is not None}
 
-    @cached_property
-    def leaves(self) -> dict[str, frozenset[str]]:
-        """The tests under each requirement and exclusion."""
-        needs = [need for cohort in self.kb.cohorts.values() for need in cohort.needs]
-        return {
-            need.criterion: frozenset(c.id for c in self.kb.below([need.criterion]) if c.kind == "test")
-            for need in (*needs, *self.kb.exclusions)
-        }
-
     def act_of(self, test: Test) -> tuple[str, int, str] | None:
         return self.acts.get("sex" if test.selection.kind == "sex" else test.selection.concept)
 
@@ -325,7 +316,7 @@ class State:
 
     def _leans(self, criterion: str, tests: tuple[str, ...]) -> bool:
         i = self.asker.place[criterion]
-        return self.met[i] > 0 and self.unmet[i] > 0 and not self.asker.leaves[criterion].isdisjoint(tests)
+        return self.met[i] > 0 and self.unmet[i] > 0 and not self.asker.kb.leaves[criterion].isdisjoint(tests)
 
     def outcomes(self, question: Question) -> list[tuple[float, dict[str, bool]]]:
         """Return how a question may be answered, how likely, and what its tests then say."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from . import console, hospital, knowledge
+from . import console, knowledge, population_commands
 from .errors import RequestError
 from .knowledge import KnowledgeBase
 from .page import counted
@@ -347,9 +347,9 @@ def worksheet(
         click.echo(f"pyscreen: {console.printable(f'{note.kind}: {note.message}')}", err=True)
 
 
-main.add_command(hospital.cohort)
-main.add_command(hospital.convert)
-main.add_command(hospital.generate)
+main.add_command(population_commands.cohort)
+main.add_command(population_commands.convert)
+main.add_command(population_commands.generate)
 
 
 @main.group()

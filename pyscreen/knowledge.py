@@ -130,6 +130,15 @@ class KnowledgeBase:
         }
 
     @cached_property
+    def leaves(self) -> dict[str, frozenset[str]]:
+        """The tests under each requirement and exclusion, by its criterion."""
+        needs = [need for cohort in self.cohorts.values() for need in cohort.needs]
+        return {
+            need.criterion: frozenset(c.id for c in self.below([need.criterion]) if c.kind == "test")
+            for need in (*needs, *self.exclusions)
+        }
+
+    @cached_property
     def doubting(self) -> frozenset[str]:
         """The tests that, answered yes, may put the answer to another one in doubt."""
         doubts = (row[1] for row in self.program.rows("doubt", 2))

@@ -260,17 +260,9 @@ class Planner:
         return found
 
     @cached_property
-    def _leaves(self) -> dict[str, frozenset[str]]:
-        needs = [need for cohort in self.kb.cohorts.values() for need in cohort.needs]
-        return {
-            need.criterion: frozenset(c.id for c in self.kb.below([need.criterion]) if c.kind == "test")
-            for need in (*needs, *self.kb.exclusions)
-        }
-
-    @cached_property
     def _leaning(self) -> dict[str, frozenset[str]]:
         """The tests that each requirement and exclusion leans on: its leaves, and what may put one of them in doubt."""
-        return {need: self._graph.under([need]) for need in self._leaves}
+        return {need: self._graph.under([need]) for need in self.kb.leaves}
 
     def _concept_label(self, concept: str) -> str:
         kinds = self.kb.vocabulary.kinds_of(concept)
@@ -424,7 +416,7 @@ class Planner:
     def _unsettled(self, screening: Screening, cohort: Cohort, statuses: Mapping[str, str]) -> frozenset[str]:
         """Return the tests under what is not in order, as the readings are read."""
         wrong = self._wrong(cohort, statuses)
-        leaves = frozenset[str]().union(*(self._leaves[need.criterion] for need in wrong))
+        leaves = frozenset[str]().union(*(self.kb.leaves[need.criterion] for need in wrong))
         return leaves & self._outlook(screening).asked
 
     def _wrong(self, cohort: Cohort, statuses: Mapping[str, str]) -> list[Need]:
@@ -680,7 +672,7 @@ class Planner:
 
     def _contradictions(self, screening: Screening, needs: Iterable[Need]) -> Iterator[str]:
         """Yield what the record says of tests under some needs without answering them."""
-        leaves = frozenset[str]().union(*(self._leaves[need.criterion] for need in needs)) & self._outlook(screening).asked
+        leaves = frozenset[str]().union(*(self.kb.leaves[need.criterion] for need in needs)) & self._outlook(screening).asked
         asked = (screening.answers[name] for name in sorted(leaves))
         yield from dict.fromkeys(given.why for given in asked if given.truth is None and len(given.evidence) > 1)
 
