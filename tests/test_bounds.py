@@ -7,11 +7,13 @@ moved, each condition dropped, each group and default changed, and some asserted
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import pytest
 
+from pyscreen.quantities import Interval
 from pyscreen.screening import MET, UNKNOWN, UNMET, Screener, Verdict
 from tests import mutants
 from tests.tables import TABLES, Row, knowledge, outcome, rows
@@ -115,3 +117,33 @@ def test_every_option_of_a_reading_is_read_by_a_case() -> None:
                 if not any(one.readings[reading] == option for one in mutants.decided_by().get(criterion.id, ())):
                     unread.append(f"{criterion.id}: {reading} {option}")
     assert not unread, f"{len(unread)} options\n" + "\n".join(unread)
+
+
+POSSIBLE = {
+    "schistocyte_fraction": ("0", "100"),
+    "hba1c": ("43/20", "100"),
+    "body_temperature": ("10", "50"),
+    "sledai_2k": ("0", "105"),
+    "lvef": ("0", "100"),
+    "nyha_class": ("1", "4"),
+    "pawp": ("-20", None),
+    "rap": ("-20", None),
+    "who_functional_class": ("1", "4"),
+    "intracranial_pressure": ("-20", None),
+    "lower_limb_strength": ("0", "5"),
+    "ecog": ("0", "5"),
+    "van_bijsterveld_score": ("0", "9"),
+    "ocular_staining_score": ("0", "12"),
+    "pga_of_three": ("0", "3"),
+    "pga_of_ten": ("0", "10"),
+    "mrss": ("0", "51"),
+    "hrct_ild_extent": ("0", "100"),
+    "mmt8": ("0", "150"),
+}
+"""What a quantity can be, where that is not 0 or more: lowest and highest, in its canonical unit."""
+
+
+def test_what_a_quantity_can_be_is_what_stands_here() -> None:
+    found = {name: quantity.possible for name, quantity in knowledge().vocabulary.quantities.items()}
+    said = {name: Interval(Fraction(low), Fraction(high) if high else None) for name, (low, high) in POSSIBLE.items()}
+    assert {name: one for name, one in found.items() if one != Interval(Fraction(0), None)} == said
